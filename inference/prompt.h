@@ -1,0 +1,36 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "inference/geometry.h"
+
+namespace sam3 {
+
+// Length of the text encoder's context; every prompt is padded to it.
+inline constexpr int kTextContextLength = 32;
+
+// A prompt's text as the model reads it: begin token, words, end token, then
+// end tokens as padding.
+struct TokenizedText {
+  std::array<int32_t, kTextContextLength> ids{};
+  // Tokens that count, begin and end included; the attention mask is 1 for
+  // exactly these.
+  int length = 0;
+  // The text had more tokens; `ids` holds the first of them and the end token.
+  bool truncated = false;
+
+  bool operator==(const TokenizedText&) const = default;
+};
+
+enum class ExemplarLabel { kPositive, kNegative };
+
+// An example box on the same picture: "things like this", or unlike this.
+struct Exemplar {
+  // Fractions of the picture's width and height, inside [0, 1].
+  Box box;
+  ExemplarLabel label = ExemplarLabel::kPositive;
+};
+
+}  // namespace sam3

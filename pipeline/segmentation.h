@@ -1,0 +1,214 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "inference/geometry.h"
+#include "inference/prompt.h"
+#include "pipeline/mask.h"
+
+namespace sam3 {
+
+// Requests and results as the pipeline knows them: validated, tokenized, free
+// of any wire format. The service converts to and from protobuf or JSON.
+
+// An example box in the units that the client chose.
+struct ExemplarBox {
+  // Pixels of the oriented picture, or fractions of it when `normalized`.
+  Box box;
+  bool normalized = false;
+  ExemplarLabel label = ExemplarLabel::kPositive;
+};
+
+struct ConceptPrompt {
+  std::string prompt_id;  // empty when the client gave none
+  std::string text;       // as the client wrote it, for the echo
+  // Tokens of `text`, or of the word "visual" when there are only exemplars.
+  TokenizedText tokens;
+  std::vector<ExemplarBox> exemplars;
+  std::optional<float> score_threshold;
+};
+
+// Which parts of a result are worth computing and sending.
+struct ResultFields {
+  bool mask = true;
+  bool box = true;
+  bool area = true;
+};
+
+struct ConceptOptions {
+  float score_threshold = 0.5f;
+  // Absent = no suppression. Mask IoU on full-resolution masks, across all
+  // prompts of the picture, class-agnostic.
+  std::optional<float> nms_iou_threshold;
+  int max_instances_per_prompt = 0;  // 0 = no limit
+  MaskOptions mask;
+  ResultFields fields;
+};
+
+// A picture given by bytes, by the name of a cached embedding, or by both
+// (the name is then bound to these bytes).
+struct ImageSource {
+  std::string content;
+  std::string image_id;
+};
+
+struct ConceptRequest {
+  ImageSource image;
+  std::vector<ConceptPrompt> prompts;
+  ConceptOptions options;
+};
+
+struct Instance {
+  float score = 0;
+  float query_score = 0;
+  float presence_score = 0;
+  Box detector_box;  // pixels of the oriented picture, not clipped
+  Box box;           // tight on the mask, pixels, half-open
+  int64_t area = 0;  // pixels of the full-resolution mask
+  EncodedMask mask;
+};
+
+struct PromptResult {
+  std::string prompt_id;
+  float presence_score = 0;
+  std::vector<Instance> instances;  // by score, ties by query index
+};
+
+struct ImageInfo {
+  int width = 0;
+  int height = 0;
+  int exif_orientation = 1;
+  std::string digest;  // hex, over the encoded bytes
+  std::string image_id;
+};
+
+struct RequestTimings {
+  absl::Duration decode;
+  absl::Duration queue;
+  absl::Duration encode;
+  absl::Duration ground;
+  absl::Duration post;
+  absl::Duration total;
+};
+
+struct ConceptResponse {
+  ImageInfo image;
+  std::vector<PromptResult> results;  // one per prompt, in request order
+  RequestTimings timings;
+  bool embedding_cache_hit = false;
+  std::vector<std::string> warnings;
+};
+
+struct EmbedResponse {
+  ImageInfo image;
+  RequestTimings timings;
+  bool embedding_cache_hit = false;
+};
+
+// ---- Streams ---------------------------------------------------------------
+
+enum class FrameDelivery { kLatest, kEvery };
+
+enum class StreamSourceKind { kPushedFrames, kPushedChunks, kFile };
+
+struct StreamConfig {
+  StreamSourceKind source = StreamSourceKind::kPushedFrames;
+  std::string file;  // path of a kFile source, already permitted
+  FrameDelivery delivery = FrameDelivery::kEvery;
+  std::vector<ConceptPrompt> prompts;
+  ConceptOptions options;
+  // At most so many analysed frames a second of media time; 0 = all.
+  double analyse_fps = 0;
+  // Only every n-th decoded frame; 1 = all. Not both.
+  int every_nth_frame = 1;
+};
+
+// An encoded still pushed as one frame.
+struct PushedFrame {
+  std::string content;
+  std::optional<absl::Time> capture_time;
+};
+
+enum class DropReason {
+  kStale,         // a newer frame replaced it (kLatest)
+  kSampledOut,    // analyse_fps or every_nth_frame
+  kUndecodable,   // damaged media
+  kSlowConsumer,  // the client did not read its results
+  kEngine,        // the engine failed on its batch
+  kCancelled,     // the stream ended first
+};
+
+struct StreamStarted {
+  std::string stream_id;
+  // 0 when the source has not shown a frame yet.
+  int width = 0;
+  int height = 0;
+  double frame_rate = 0;
+  FrameDelivery delivery = FrameDelivery::kEvery;
+};
+
+// Everything found for one prompt on one frame.
+struct FrameResult {
+  int64_t frame_index = 0;
+  absl::Duration start_offset;  // media time since the first frame
+  std::optional<absl::Time> capture_time;
+  int width = 0;
+  int height = 0;
+  PromptResult result;
+  bool last_in_frame = false;
+  RequestTimings timings;  // set on the last result of a frame
+};
+
+// A run of frames that will get no result.
+struct FramesDropped {
+  int64_t first_index = 0;
+  int64_t last_index = 0;
+  DropReason reason = DropReason::kStale;
+};
+
+// One frame that could not be taken at all.
+struct FrameRefused {
+  int64_t frame_index = 0;
+  absl::Status status;
+};
+
+// A prompt that cannot be served on this stream; the others go on.
+struct PromptRejected {
+  std::string prompt_id;
+  absl::Status status;
+};
+
+struct PromptsUpdated {
+  int64_t effective_frame_index = 0;
+};
+
+// The source changed under the stream.
+enum class SourceEventKind { kResolutionChanged, kDamaged, kEnded };
+struct SourceEvent {
+  SourceEventKind kind = SourceEventKind::kEnded;
+  int64_t frame_index = 0;
+  std::string message;
+};
+
+struct Heartbeat {};
+
+// Last message of every stream: frames_in = answered + dropped + refused.
+struct StreamSummary {
+  int64_t frames_in = 0;
+  int64_t answered = 0;
+  std::map<DropReason, int64_t> dropped;
+  int64_t refused = 0;
+};
+
+using StreamEvent = std::variant<StreamStarted, FrameResult, FramesDropped,
+                                 FrameRefused, PromptRejected, PromptsUpdated,
+                                 SourceEvent, Heartbeat, StreamSummary>;
+
+}  // namespace sam3
