@@ -41,7 +41,8 @@ struct CachedImage {
 // Errors: INVALID_ARGUMENT (undecodable picture), NOT_FOUND (`image_id` not
 // cached), FAILED_PRECONDITION (`image_id` bound to other bytes),
 // RESOURCE_EXHAUSTED (queue full, limits, device memory), DEADLINE_EXCEEDED,
-// CANCELLED, UNAVAILABLE (draining or device lost), INTERNAL.
+// CANCELLED, UNAVAILABLE (draining or device lost), INTERNAL. They carry the
+// reason, the field and the retry delay of pipeline/error_details.h.
 class Segmenter {
  public:
   using ConceptDone = std::function<void(absl::StatusOr<ConceptResponse>)>;
@@ -57,8 +58,9 @@ class Segmenter {
                           std::shared_ptr<RequestContext> context,
                           EmbedDone done) = 0;
 
-  // `listener` must live until Detach(). RESOURCE_EXHAUSTED when all stream
-  // slots are taken.
+  // `listener` must live until Detach(); it may be called before this returns.
+  // A prompt without an id gets its position ("0"). RESOURCE_EXHAUSTED when all
+  // stream slots are taken.
   virtual absl::StatusOr<std::shared_ptr<StreamSession>> OpenStream(
       StreamConfig config, std::shared_ptr<RequestContext> context,
       StreamListener* listener) = 0;
@@ -74,9 +76,14 @@ class Segmenter {
   virtual const ImageLimits& image_limits() const = 0;
   virtual Capacity capacity() const = 0;
 
+  // OK while new work is taken; UNAVAILABLE while draining (DRAINING) and for
+  // good once the device is lost (DEVICE_LOST: drain and exit).
+  virtual absl::Status Health() const = 0;
+
   // Refuses new work with UNAVAILABLE, finishes what was accepted, and returns
   // when nothing is left or `deadline` has passed; then what is left ends with
-  // UNAVAILABLE. Blocks.
+  // UNAVAILABLE. Streams take no more input, answer the frames that they have
+  // and end with UNAVAILABLE. Blocks; safe to call again.
   virtual void Drain(absl::Time deadline) = 0;
 };
 

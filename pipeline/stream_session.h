@@ -58,11 +58,13 @@ class StreamSession {
   // The next event, or nothing yet.
   virtual std::optional<StreamEvent> TakeOutput() = 0;
 
-  // Set once the summary has been taken: how the stream ended.
+  // Set once the summary has been taken, or at once when the client left its
+  // results unread for too long (SLOW_CONSUMER): how the stream ended.
   virtual std::optional<absl::Status> FinalStatus() const = 0;
 
-  // The listener will not be called any more once this returns. Cancels the
-  // stream if it has not finished.
+  // The listener will not be called any more once this returns; waits for a
+  // call that is under way, so the caller must hold no lock that the listener
+  // takes. Cancels the stream if it has not finished.
   virtual void Detach() = 0;
 };
 
