@@ -43,11 +43,25 @@ inline constexpr absl::string_view kEngineFailure = "ENGINE_FAILURE";
 }  // namespace reason
 
 inline constexpr absl::string_view kReasonPayload = "sam3/reason";
+inline constexpr absl::string_view kFieldPayload = "sam3/field";
 inline constexpr absl::string_view kRetryAfterPayload = "sam3/retry-after-ms";
 
 inline absl::Status WithReason(absl::Status status, absl::string_view reason) {
   status.SetPayload(kReasonPayload, absl::Cord(reason));
   return status;
+}
+
+// Names the field of the request that is to blame, as in
+// "prompts[1].exemplars[0].box".
+inline absl::Status WithField(absl::Status status, absl::string_view field) {
+  status.SetPayload(kFieldPayload, absl::Cord(field));
+  return status;
+}
+
+// Empty when none was given.
+inline std::string FieldOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(kFieldPayload);
+  return payload.has_value() ? std::string(*payload) : std::string();
 }
 
 // Tells the client when to try again; for overload and for a server that is

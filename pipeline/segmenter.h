@@ -42,7 +42,7 @@ struct CachedImage {
 // cached), FAILED_PRECONDITION (`image_id` bound to other bytes),
 // RESOURCE_EXHAUSTED (queue full, limits, device memory), DEADLINE_EXCEEDED,
 // CANCELLED, UNAVAILABLE (draining or device lost), INTERNAL. They carry the
-// reason, the field and the retry delay of pipeline/error_details.h.
+// reason, the field and the retry delay of pipeline/error_reason.h.
 class Segmenter {
  public:
   using ConceptDone = std::function<void(absl::StatusOr<ConceptResponse>)>;

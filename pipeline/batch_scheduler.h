@@ -1,0 +1,175 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "inference/base/clock.h"
+#include "pipeline/job.h"
+#include "pipeline/metrics.h"
+
+namespace sam3 {
+
+// Decides what the device does next.
+//
+// It is a guarded object without a thread: the device thread pulls a batch when
+// it is free, so a batch is formed at the last moment, never waits for company,
+// and is as large as what happens to wait.
+//
+// Order. Jobs wait in lanes: one lane per stream, one per tenant for stills. A
+// batch takes turns between streams and stills while both have work; among
+// streams, and among tenants, lanes are served round robin; inside a tenant's
+// lane the oldest deadline goes first (a job without deadline counts as due
+// `Options::patience` after it came). A stream gives at most one frame to a
+// batch. A batch is full when the next job would exceed the picture or the pair
+// budget; a job that alone exceeds it is run alone.
+//
+// Latency bound. With B batches of service time S ahead of it, a job waits at
+// most (B + 1) * S: B is at most ceil(lanes of its class / (half the picture
+// budget)) for the head of a lane.
+//
+// Admission. Stills are bounded by count, count per tenant and bytes; beyond
+// them Schedule() says RESOURCE_EXHAUSTED (OVERLOADED) with the delay after
+// which trying again makes sense. Frames are bounded by their sessions (a fixed
+// number of turns a stream) and are always admitted.
+//
+// Expiry. A job whose deadline passes is handed out by AwaitExpired() at that
+// moment, so its slot is free and its client is told although the device may be
+// busy; a batch never contains an expired or cancelled job.
+//
+// Threads: any; Schedule() never blocks; NextBatch() is for the device thread
+// and AwaitExpired() for one more thread. Nobody is called while the lock is
+// held.
+class BatchScheduler {
+ public:
+  struct Options {
+    // Stills that may wait, in all and per tenant. A multiple of the batch
+    // size; more only adds latency.
+    int max_queued_jobs = 256;
+    int max_queued_jobs_per_tenant = 256;
+    // Host memory of waiting stills.
+    size_t max_queued_bytes = size_t{2} << 30;
+    // Budgets of a batch.
+    int max_batch_images = 8;
+    int max_batch_pairs = 32;
+    // When a job without deadline becomes as urgent as one with.
+    absl::Duration patience = absl::Seconds(10);
+  };
+
+  struct Batch {
+    std::vector<std::unique_ptr<Job>> jobs;
+    // When each of `jobs` was scheduled.
+    std::vector<absl::Time> scheduled_at;
+    // Expired or cancelled; to be finished with what their context says.
+    std::vector<std::unique_ptr<Job>> dropped;
+    // No further batch will ever come.
+    bool closed = false;
+  };
+
+  // `clock` and `metrics` must outlive the scheduler.
+  BatchScheduler(const Options& options, Clock& clock,
+                 PipelineMetrics& metrics);
+  ~BatchScheduler();
+
+  // Takes the job if and only if the answer is OK; otherwise `job` is left as
+  // it was. RESOURCE_EXHAUSTED when full, the status of Close() afterwards.
+  absl::Status Schedule(std::unique_ptr<Job>&& job);
+
+  // Blocks until there is a job to run or to drop, or Close().
+  Batch NextBatch();
+  // The same, but returns an empty batch instead of blocking.
+  Batch TryNextBatch();
+
+  // Blocks until deadlines pass and hands out the jobs concerned; empty only
+  // after Close().
+  std::vector<std::unique_ptr<Job>> AwaitExpired();
+
+  // Tells how long a batch took, for the estimates of retry delays.
+  void BatchDone(int job_count, absl::Duration busy);
+
+  // Refuses all further jobs with `why` and hands out what still waits.
+  std::vector<std::unique_ptr<Job>> Close(absl::Status why);
+
+  int queued_jobs() const;
+
+ private:
+  struct Entry {
+    std::unique_ptr<Job> job;
+    absl::Time scheduled_at;
+  };
+  // Urgency, then order of arrival.
+  using Position = std::pair<absl::Time, uint64_t>;
+  struct LaneKey {
+    uint64_t stream_id = 0;
+    std::string tenant;
+    bool operator<(const LaneKey& other) const {
+      return std::tie(stream_id, tenant) <
+             std::tie(other.stream_id, other.tenant);
+    }
+  };
+  struct Lane {
+    std::map<Position, Entry> entries;
+    std::list<LaneKey>::iterator turn;
+  };
+  using Ring = std::list<LaneKey>;
+  struct Expiry {
+    absl::Time deadline;
+    LaneKey lane;
+    Position position;
+    bool operator<(const Expiry& other) const {
+      return std::tie(deadline, position) <
+             std::tie(other.deadline, other.position);
+    }
+  };
+
+  absl::Status Admit(const Job& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Duration RetryDelay() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Ring& RingOf(const LaneKey& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::unique_ptr<Job> Remove(const LaneKey& key, Position position)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TakeUnwanted(absl::Time now, std::vector<std::unique_ptr<Job>>* out)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FillBatch(absl::Time now, Batch* batch)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Batch TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PublishDepth() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool ExpiryMoved() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const Options options_;
+  Clock& clock_;
+  PipelineMetrics& metrics_;
+
+  mutable absl::Mutex mutex_;
+  std::map<LaneKey, Lane> lanes_ ABSL_GUARDED_BY(mutex_);
+  // Lanes with work, next in turn first.
+  Ring streams_ ABSL_GUARDED_BY(mutex_);
+  Ring tenants_ ABSL_GUARDED_BY(mutex_);
+  bool streams_turn_ ABSL_GUARDED_BY(mutex_) = true;
+  std::set<Expiry> expiries_ ABSL_GUARDED_BY(mutex_);
+  // What AwaitExpired() currently waits for.
+  absl::Time armed_for_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
+  // Jobs that Schedule() found unwanted while it looked for room.
+  std::vector<std::unique_ptr<Job>> unwanted_ ABSL_GUARDED_BY(mutex_);
+  int jobs_ ABSL_GUARDED_BY(mutex_) = 0;
+  int stills_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t still_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t next_arrival_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Time device_free_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  absl::Duration job_cost_ ABSL_GUARDED_BY(mutex_);
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status close_reason_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace sam3
