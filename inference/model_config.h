@@ -1,0 +1,82 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace sam3 {
+
+enum class Activation { kRelu, kGelu, kQuickGelu };
+
+// Hyper-parameters of the vision transformer (Sam3ViTConfig).
+struct VitConfig {
+  int hidden_size = 1024;
+  int intermediate_size = 4736;
+  int layer_count = 32;
+  int head_count = 16;
+  int image_size = 1008;
+  int patch_size = 14;
+  int window_size = 24;
+  int pretrain_image_size = 336;
+  std::vector<int> global_layers = {7, 15, 23, 31};
+  Activation activation = Activation::kGelu;
+  double layer_norm_eps = 1e-6;
+  double rope_theta = 10000.0;
+
+  int grid() const { return image_size / patch_size; }
+  int pretrain_grid() const { return pretrain_image_size / patch_size; }
+  int head_size() const { return hidden_size / head_count; }
+};
+
+// The text encoder (CLIPTextConfig).
+struct TextConfig {
+  int vocab_size = 49408;
+  int hidden_size = 1024;
+  int intermediate_size = 4096;
+  int projection_size = 512;
+  int layer_count = 24;
+  int head_count = 16;
+  int position_count = 32;
+  Activation activation = Activation::kGelu;
+  double layer_norm_eps = 1e-5;
+};
+
+// One transformer stack of the detector. The geometry encoder, the DETR encoder
+// and the DETR decoder share this shape.
+struct StackConfig {
+  int hidden_size = 256;
+  int layer_count = 6;
+  int head_count = 8;
+  int intermediate_size = 2048;
+  Activation activation = Activation::kRelu;
+};
+
+// Everything that decides the shapes and the arithmetic of one detector.
+struct ModelConfig {
+  VitConfig vit;
+  TextConfig text;
+  StackConfig geometry{.layer_count = 3};
+  StackConfig encoder;
+  StackConfig decoder;
+  int roi_size = 7;
+  int query_count = 200;
+  int mask_head_count = 8;
+  int mask_stage_count = 3;
+
+  // Channels of the feature pyramid and of everything after it.
+  int hidden_size() const { return encoder.hidden_size; }
+  // Side of the low-resolution masks, pixels.
+  int mask_size() const { return vit.grid() * 4; }
+};
+
+// Reads config.json of a Sam3Model folder, or of a Sam3VideoModel folder (the
+// published checkpoint), whose detector_config is taken. Keys that are absent
+// have the reference's defaults.
+//
+// Pure; any thread. INVALID_ARGUMENT lists every value that the reference does
+// not know or that does not fit the others.
+absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json);
+
+}  // namespace sam3

@@ -1,0 +1,101 @@
+#include "inference/torch/modules/layers.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace sam3 {
+
+at::Tensor Activate(at::Tensor x, Activation activation) {
+  switch (activation) {
+    case Activation::kRelu:
+      return at::relu_(x);
+    case Activation::kGelu:
+      return at::gelu_(x);
+    case Activation::kQuickGelu:
+      return x * at::sigmoid(1.702 * x);
+  }
+  return x;
+}
+
+Linear::Linear(WeightReader& weights, const std::string& name, int64_t in,
+               int64_t out)
+    : weight_(weights.Read(name + ".weight", {out, in})),
+      bias_(weights.Read(name + ".bias", {out})) {}
+
+at::Tensor Linear::operator()(const at::Tensor& x) const {
+  return at::linear(x, weight_, bias_);
+}
+
+LayerNorm::LayerNorm(WeightReader& weights, const std::string& name,
+                     int64_t size, double eps)
+    : weight_(weights.Read(name + ".weight", {size})),
+      bias_(weights.Read(name + ".bias", {size})),
+      eps_(eps) {}
+
+at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
+  return at::layer_norm(x, {x.size(-1)}, weight_, bias_, eps_);
+}
+
+FeedForward::FeedForward(WeightReader& weights, const std::string& name,
+                         int64_t size, int64_t inner, Activation activation)
+    : fc1_(weights, name + ".fc1", size, inner),
+      fc2_(weights, name + ".fc2", inner, size),
+      activation_(activation) {}
+
+at::Tensor FeedForward::operator()(const at::Tensor& x) const {
+  return fc2_(Activate(fc1_(x), activation_));
+}
+
+ReluMlp::ReluMlp(WeightReader& weights, const std::string& name,
+                 std::vector<int64_t> sizes) {
+  for (size_t i = 0; i + 1 < sizes.size(); ++i) {
+    layers_.emplace_back(weights, absl::StrCat(name, ".layer", i + 1), sizes[i],
+                         sizes[i + 1]);
+  }
+}
+
+at::Tensor ReluMlp::operator()(const at::Tensor& x) const {
+  at::Tensor hidden = x;
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    hidden = layers_[i](hidden);
+    if (i + 1 < layers_.size()) at::relu_(hidden);
+  }
+  return hidden;
+}
+
+Attention::Attention(WeightReader& weights, const std::string& name,
+                     int64_t size, int64_t head_count,
+                     const std::string& output_name)
+    : head_count_(head_count),
+      query_(weights, name + ".q_proj", size, size),
+      key_(weights, name + ".k_proj", size, size),
+      value_(weights, name + ".v_proj", size, size),
+      output_(weights, absl::StrCat(name, ".", output_name), size, size) {}
+
+at::Tensor Attention::operator()(const at::Tensor& query, const at::Tensor& key,
+                                 const at::Tensor& value,
+                                 const at::Tensor& mask, bool causal) const {
+  return Attend(query, Project(key, value), mask, causal);
+}
+
+KeyValue Attention::Project(const at::Tensor& key,
+                            const at::Tensor& value) const {
+  return {SplitHeads(key_(key)), SplitHeads(value_(value))};
+}
+
+at::Tensor Attention::Attend(const at::Tensor& query, const KeyValue& memory,
+                             const at::Tensor& mask, bool causal) const {
+  const at::Tensor attended = at::scaled_dot_product_attention(
+      SplitHeads(query_(query)), memory.key, memory.value,
+      mask.defined() ? std::optional<at::Tensor>(mask) : std::nullopt,
+      /*dropout_p=*/0.0, causal);
+  return output_(attended.transpose(1, 2).flatten(2));
+}
+
+at::Tensor Attention::SplitHeads(const at::Tensor& x) const {
+  return x.unflatten(-1, {head_count_, x.size(-1) / head_count_})
+      .transpose(1, 2);
+}
+
+}  // namespace sam3

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "inference/model_config.h"
+#include "inference/torch/aten.h"
+#include "inference/torch/weights.h"
+
+namespace sam3 {
+
+// The layers that every part of the model is made of. Each reads its tensors
+// under the reference's names at construction and is immutable afterwards;
+// called on the engine's thread, inside GuardTorch. Shapes: N batch, T tokens,
+// C channels, H heads.
+
+// In place where the caller gives its only reference away.
+at::Tensor Activate(at::Tensor x, Activation activation);
+
+// torch.nn.Linear: [..., in] to [..., out].
+class Linear {
+ public:
+  Linear(WeightReader& weights, const std::string& name, int64_t in,
+         int64_t out);
+  at::Tensor operator()(const at::Tensor& x) const;
+  const at::Tensor& weight() const { return weight_; }
+  const at::Tensor& bias() const { return bias_; }
+
+ private:
+  at::Tensor weight_;  // [out, in]
+  at::Tensor bias_;    // [out]
+};
+
+// torch.nn.LayerNorm over the last dimension.
+class LayerNorm {
+ public:
+  // The reference leaves torch's eps in place everywhere but in the vision and
+  // text encoders, whatever the configuration says.
+  LayerNorm(WeightReader& weights, const std::string& name, int64_t size,
+            double eps = 1e-5);
+  at::Tensor operator()(const at::Tensor& x) const;
+
+ private:
+  at::Tensor weight_;
+  at::Tensor bias_;
+  const double eps_;
+};
+
+// Sam3MLP and CLIPMLP: Linear, activation, Linear (fc1, fc2).
+class FeedForward {
+ public:
+  FeedForward(WeightReader& weights, const std::string& name, int64_t size,
+              int64_t inner, Activation activation);
+  at::Tensor operator()(const at::Tensor& x) const;
+
+ private:
+  const Linear fc1_;
+  const Linear fc2_;
+  const Activation activation_;
+};
+
+// Sam3DecoderMLP: two or three Linears with ReLU between (layer1, layer2, …).
+// `sizes` are the widths from input to output.
+class ReluMlp {
+ public:
+  ReluMlp(WeightReader& weights, const std::string& name,
+          std::vector<int64_t> sizes);
+  at::Tensor operator()(const at::Tensor& x) const;
+
+ private:
+  std::vector<Linear> layers_;
+};
+
+// Keys and values of an attention, projected: [N, H, T, C / H] each.
+struct KeyValue {
+  at::Tensor key;
+  at::Tensor value;
+};
+
+// Sam3Attention: multi-head attention with separate q, k, v and output
+// projections.
+class Attention {
+ public:
+  // `output_name` is how the checkpoint calls the output projection.
+  Attention(WeightReader& weights, const std::string& name, int64_t size,
+            int64_t head_count, const std::string& output_name = "o_proj");
+
+  // query [N, T, C], key and value [N, S, C], mask additive and broadcastable
+  // to [N, H, T, S], or undefined. Returns [N, T, C].
+  at::Tensor operator()(const at::Tensor& query, const at::Tensor& key,
+                        const at::Tensor& value, const at::Tensor& mask = {},
+                        bool causal = false) const;
+
+  // The same in two halves, for keys that serve several queries.
+  KeyValue Project(const at::Tensor& key, const at::Tensor& value) const;
+  at::Tensor Attend(const at::Tensor& query, const KeyValue& memory,
+                    const at::Tensor& mask = {}, bool causal = false) const;
+
+ private:
+  // [N, T, C] to [N, H, T, C / H].
+  at::Tensor SplitHeads(const at::Tensor& x) const;
+
+  const int64_t head_count_;
+  const Linear query_;
+  const Linear key_;
+  const Linear value_;
+  const Linear output_;
+};
+
+}  // namespace sam3

@@ -1,0 +1,69 @@
+#include "inference/torch/modules/rope.h"
+
+namespace sam3 {
+namespace {
+
+// One pass over memory instead of the five that tensor expressions would take.
+template <typename T>
+void RotateRows(T* data, const float* table, int64_t rows, int64_t tokens,
+                int64_t heads, int64_t head_size) {
+  at::parallel_for(0, rows, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const float* angles = table + (row % tokens) * head_size;
+      for (int64_t head = 0; head < heads; ++head) {
+        T* x = data + (row * heads + head) * head_size;
+        for (int64_t i = 0; i < head_size; i += 2) {
+          const float a = x[i];
+          const float b = x[i + 1];
+          const float cosine = angles[i];
+          const float sine = angles[i + 1];
+          x[i] = static_cast<T>(a * cosine - b * sine);
+          x[i + 1] = static_cast<T>(b * cosine + a * sine);
+        }
+      }
+    }
+  });
+}
+
+}  // namespace
+
+at::Tensor RotaryTable(int64_t side, double scale, int64_t head_size,
+                       double theta, at::Device device) {
+  const auto options = at::TensorOptions().dtype(at::kFloat);
+  const int64_t axis_size = head_size / 2;
+  const at::Tensor frequency =
+      1.0 / at::pow(theta, at::arange(0, axis_size, 2, options) /
+                               static_cast<double>(axis_size));
+  const at::Tensor position = at::arange(side, options) * scale;
+  const at::Tensor angle = position.unsqueeze(1) * frequency;  // [side, d / 4]
+  const at::Tensor x = angle.unsqueeze(0).expand({side, -1, -1});
+  const at::Tensor y = angle.unsqueeze(1).expand({-1, side, -1});
+  const at::Tensor both = at::cat({x, y}, -1).flatten(0, 1);
+  return at::stack({both.cos(), both.sin()}, -1).contiguous().to(device);
+}
+
+void RotateInPlace(at::Tensor& x, const at::Tensor& table) {
+  const int64_t tokens = table.size(0);
+  const int64_t head_size = table.size(1) * 2;
+  const int64_t heads = x.size(-1) / head_size;
+  if (!x.is_cpu()) {
+    const at::Tensor pairs =
+        x.to(at::kFloat).view({-1, tokens, heads, head_size / 2, 2});
+    x.copy_(at::view_as_real(at::view_as_complex(pairs) *
+                             at::view_as_complex(table).unsqueeze(1))
+                .view(x.sizes()));
+    return;
+  }
+  const int64_t rows = x.numel() / x.size(-1);
+  const float* angles = table.const_data_ptr<float>();
+  if (x.scalar_type() == at::kFloat) {
+    RotateRows(x.mutable_data_ptr<float>(), angles, rows, tokens, heads,
+               head_size);
+  } else {
+    TORCH_CHECK(x.scalar_type() == at::kBFloat16);
+    RotateRows(x.mutable_data_ptr<at::BFloat16>(), angles, rows, tokens, heads,
+               head_size);
+  }
+}
+
+}  // namespace sam3
