@@ -4,10 +4,15 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "inference/engine.h"
 #include "inference/tokenizer.h"
 
 namespace sam3 {
+
+// What the embedded model calls itself in logs and GetServerInfo.
+inline constexpr absl::string_view kEmbeddedDemoModelName =
+    "embedded demo (shapes)";
 
 enum class EngineKind { kTorch, kFake };
 enum class DtypeChoice { kAuto, kFp32, kBf16 };
