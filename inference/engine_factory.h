@@ -25,7 +25,7 @@ enum class ClassTokenRule { kOnlyWithExemplars, kAlways };
 struct EngineOptions {
   EngineKind kind = EngineKind::kTorch;
   // Folder in the Hugging Face layout. Empty = the embedded demo model.
-  std::string model_dir;
+  std::string model_dir = {};
   // "cpu" or "cuda:N".
   std::string device = "cpu";
   // kAuto = bf16 on CUDA, fp32 on the CPU.

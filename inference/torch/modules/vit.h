@@ -26,6 +26,9 @@ class Vit {
   // state [N, grid, grid, C].
   at::Tensor operator()(const at::Tensor& pixels) const;
 
+  // Patches plus positions, normalised, in row-major order [N, grid^2, C].
+  at::Tensor Embed(const at::Tensor& pixels) const;
+
  private:
   struct Block {
     Block(WeightReader& weights, const std::string& name,
@@ -40,7 +43,6 @@ class Vit {
     bool global;
   };
 
-  at::Tensor Embed(const at::Tensor& pixels) const;
   at::Tensor Attend(const Block& block, const at::Tensor& x,
                     const at::Tensor& table) const;
   // [N, grid, grid, C] to [N * windows, window * window, C], zeros where a
