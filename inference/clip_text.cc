@@ -59,10 +59,10 @@ absl::StatusOr<std::string> NormalizeClipText(absl::string_view text) {
   }
   UErrorCode error = U_ZERO_ERROR;
   const icu::Normalizer2* nfc = icu::Normalizer2::getNFCInstance(error);
-  const icu::UnicodeString composed = nfc->normalize(
-      icu::UnicodeString::fromUTF8(icu::StringPiece(
-          text.data(), static_cast<int32_t>(text.size()))),
-      error);
+  const icu::UnicodeString composed =
+      nfc->normalize(icu::UnicodeString::fromUTF8(icu::StringPiece(
+                         text.data(), static_cast<int32_t>(text.size()))),
+                     error);
   if (U_FAILURE(error)) {
     return absl::InternalError("Unicode normalisation failed");
   }

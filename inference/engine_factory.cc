@@ -54,12 +54,12 @@ absl::StatusOr<LoadedModel> LoadFolder(const EngineOptions& options) {
 absl::StatusOr<LoadedModel> LoadDemo(const EngineOptions& options) {
   const EmbeddedModel demo = GetEmbeddedDemoModel();
   LoadedModel model;
-  SAM3_ASSIGN_OR_RETURN(model.tokenizer, Tokenizer::FromFiles(demo.vocab_json,
-                                                              demo.merges_txt));
+  SAM3_ASSIGN_OR_RETURN(model.tokenizer,
+                        Tokenizer::FromFiles(demo.vocab_json, demo.merges_txt));
   SAM3_ASSIGN_OR_RETURN(
-      model.engine, CreateTorchEngine(options, demo.config_json,
-                                      {"", demo.safetensors},
-                                      std::string(kEmbeddedDemoModelName)));
+      model.engine,
+      CreateTorchEngine(options, demo.config_json, {"", demo.safetensors},
+                        std::string(kEmbeddedDemoModelName)));
   return model;
 }
 #endif
@@ -67,7 +67,7 @@ absl::StatusOr<LoadedModel> LoadDemo(const EngineOptions& options) {
 }  // namespace
 
 absl::StatusOr<LoadedModel> LoadModel(const EngineOptions& options) {
-  if (options.kind == EngineKind::kFake) return MakeFakeModel({});
+  if (options.kind == EngineKind::kFake) return MakeFakeModel(nullptr);
 #ifdef SAM3_WITH_TORCH
   return options.model_dir.empty() ? LoadDemo(options) : LoadFolder(options);
 #else

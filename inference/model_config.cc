@@ -102,8 +102,8 @@ class Section {
   void Only(const char* key, const Json& known) const {
     const Json* found = Find(key);
     if (found != nullptr && *found != known) {
-      Violate(key, absl::StrCat("must be ", known.dump(), ", is ",
-                                found->dump()));
+      Violate(key,
+              absl::StrCat("must be ", known.dump(), ", is ", found->dump()));
     }
   }
 
@@ -142,9 +142,9 @@ void ReadVit(const Section& section, VitConfig* vit) {
   rope.Only("rope_type", "axial");
   for (int layer : vit->global_layers) {
     if (layer < 0 || layer >= vit->layer_count) {
-      section.Violate("global_attn_indexes",
-                      absl::StrCat("names layer ", layer, " of ",
-                                   vit->layer_count));
+      section.Violate(
+          "global_attn_indexes",
+          absl::StrCat("names layer ", layer, " of ", vit->layer_count));
     }
   }
   if (vit->image_size % vit->patch_size != 0) {
@@ -211,9 +211,10 @@ void CheckWidths(const Section& root, int fpn_size, int mask_size,
       {"mask_decoder_config.hidden_size", mask_size}};
   for (const auto& [name, width] : widths) {
     if (width != hidden) {
-      root.Violate(name, absl::StrCat("is ", width,
-                                      " but detr_encoder_config.hidden_size is ",
-                                      hidden));
+      root.Violate(
+          name,
+          absl::StrCat("is ", width, " but detr_encoder_config.hidden_size is ",
+                       hidden));
     }
   }
   if (hidden % 8 != 0) {
@@ -232,8 +233,8 @@ void CheckWidths(const Section& root, int fpn_size, int mask_size,
 }  // namespace
 
 absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json) {
-  const Json document =
-      Json::parse(json.begin(), json.end(), nullptr, /*allow_exceptions=*/false);
+  const Json document = Json::parse(json.begin(), json.end(), nullptr,
+                                    /*allow_exceptions=*/false);
   if (!document.is_object()) {
     return absl::InvalidArgumentError("config.json is not a JSON object");
   }

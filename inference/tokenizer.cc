@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <functional>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <limits>
 #include <queue>
@@ -62,8 +62,8 @@ class ClipTokenizer final : public Tokenizer {
     const auto begin = vocabulary.find(kBegin);
     const auto end = vocabulary.find(kEnd);
     if (begin == vocabulary.end() || end == vocabulary.end()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "the vocabulary lacks ", kBegin, " or ", kEnd));
+      return absl::InvalidArgumentError(
+          absl::StrCat("the vocabulary lacks ", kBegin, " or ", kEnd));
     }
     tokenizer->begin_id_ = begin->second;
     tokenizer->end_id_ = end->second;
@@ -113,8 +113,7 @@ class ClipTokenizer final : public Tokenizer {
     }
   }
 
-  std::vector<std::string> Words(
-      absl::Span<const int32_t> ids) const override {
+  std::vector<std::string> Words(absl::Span<const int32_t> ids) const override {
     std::vector<std::string> words;
     for (const int32_t id : ids) words.push_back(Spell(id));
     return words;
@@ -244,8 +243,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> FromTokenizerJson(
   std::vector<std::pair<std::string, std::string>> merges;
   for (const Json& entry : (*model)["merges"]) {
     if (entry.is_string()) {
-      merges.push_back(absl::StrSplit(entry.get<std::string>(),
-                                      absl::MaxSplits(' ', 1)));
+      merges.push_back(
+          absl::StrSplit(entry.get<std::string>(), absl::MaxSplits(' ', 1)));
     } else if (entry.is_array() && entry.size() == 2 && entry[0].is_string() &&
                entry[1].is_string()) {
       merges.emplace_back(entry[0].get<std::string>(),

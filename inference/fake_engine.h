@@ -1,0 +1,66 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "inference/engine.h"
+#include "inference/engine_factory.h"
+
+namespace sam3 {
+
+// What a test (or a load generator) dictates to a fake engine and reads from
+// it. Shared by both; thread-safe.
+class FakeEngineScript {
+ public:
+  // Every later Ground() call waits until OpenGate().
+  void CloseGate();
+  void OpenGate();
+  // Blocks until a Ground() call waits at the gate.
+  void AwaitGateReached();
+  // Called by the engine; returns at once while the gate is open.
+  void PassGate();
+
+  // The next `calls` calls of EncodeImages or Ground fail with `status`.
+  void FailNext(int calls, absl::Status status);
+  absl::Status TakeFailure();
+
+  // A call on `n` items takes at least fixed + n * each, by sleeping.
+  struct Latency {
+    absl::Duration fixed;
+    absl::Duration per_image;
+    absl::Duration per_pair;
+  };
+  void SetLatency(Latency latency);
+  Latency latency() const;
+
+  std::atomic<int64_t> images_encoded{0};
+  std::atomic<int64_t> texts_encoded{0};
+  std::atomic<int64_t> pairs_grounded{0};
+  std::atomic<int64_t> ground_calls{0};
+  std::atomic<int64_t> largest_batch{0};
+
+ private:
+  mutable absl::Mutex mutex_;
+  bool gate_open_ ABSL_GUARDED_BY(mutex_) = true;
+  int waiting_ ABSL_GUARDED_BY(mutex_) = 0;
+  int failures_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+  Latency latency_ ABSL_GUARDED_BY(mutex_);
+};
+
+// A deterministic engine without a model, for tests and for measuring the
+// service alone. It "finds" areas of pure red, green, blue and yellow: the
+// prompt's text says which ("red", "blue things"); with exemplars it finds what
+// has the colour at the first positive box's centre. Any other text finds
+// nothing. Detections are connected areas on a 64 x 64 grid, largest first,
+// with rectangular masks.
+//
+// `script` may be null; then nothing ever waits or fails.
+LoadedModel MakeFakeModel(std::shared_ptr<FakeEngineScript> script);
+
+}  // namespace sam3
