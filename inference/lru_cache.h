@@ -31,6 +31,9 @@ class LruCache {
     return found->second->handle;
   }
 
+  // Does not change the order.
+  bool Contains(absl::string_view key) const { return index_.contains(key); }
+
   // Replaces what the key had. An entry beyond the whole budget is not kept.
   void Insert(const std::string& key, std::shared_ptr<const T> handle,
               size_t size_bytes) {

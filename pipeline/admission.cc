@@ -1,0 +1,92 @@
+#include "pipeline/admission.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "pipeline/error_reason.h"
+
+namespace sam3 {
+namespace {
+
+// Requests last milliseconds to seconds; a fixed delay is honest enough where
+// no queue tells more.
+constexpr absl::Duration kRetryDelay = absl::Milliseconds(500);
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Admission::Ticket>> Admission::AdmitRequest(
+    size_t bytes) {
+  const absl::MutexLock lock(&mutex_);
+  if (!refusal_.ok()) return refusal_;
+  if (requests_ >= limits_.max_requests) {
+    metrics_.requests_refused.Add();
+    return Overloaded(absl::StrCat(requests_, " requests are in work"));
+  }
+  if (requests_ > 0 && bytes_ + bytes > limits_.max_bytes) {
+    metrics_.requests_refused.Add();
+    return Overloaded(absl::StrCat("requests in work hold ", bytes_, " bytes"));
+  }
+  ++requests_;
+  bytes_ += bytes;
+  metrics_.requests_accepted.Add();
+  metrics_.requests_active.Set(requests_);
+  return std::make_unique<Ticket>(this, bytes, /*stream=*/false);
+}
+
+absl::StatusOr<std::unique_ptr<Admission::Ticket>> Admission::AdmitStream() {
+  const absl::MutexLock lock(&mutex_);
+  if (!refusal_.ok()) return refusal_;
+  if (streams_ >= limits_.max_streams) {
+    metrics_.requests_refused.Add();
+    return Overloaded(
+        absl::StrCat("all ", limits_.max_streams, " streams are taken"));
+  }
+  ++streams_;
+  metrics_.streams_opened.Add();
+  metrics_.streams_active.Set(streams_);
+  return std::make_unique<Ticket>(this, 0, /*stream=*/true);
+}
+
+void Admission::Refuse(absl::Status why) {
+  const absl::MutexLock lock(&mutex_);
+  if (refusal_.ok()) refusal_ = std::move(why);
+}
+
+absl::Status Admission::refusal() const {
+  const absl::MutexLock lock(&mutex_);
+  return refusal_;
+}
+
+bool Admission::AwaitIdle(absl::Time deadline) {
+  const absl::MutexLock lock(&mutex_);
+  return clock_.AwaitWithDeadline(
+      &mutex_, absl::Condition(this, &Admission::Idle), deadline);
+}
+
+int Admission::free_streams() const {
+  const absl::MutexLock lock(&mutex_);
+  return refusal_.ok() ? std::max(0, limits_.max_streams - streams_) : 0;
+}
+
+void Admission::Release(size_t bytes, bool stream) {
+  const absl::MutexLock lock(&mutex_);
+  if (stream) {
+    --streams_;
+    metrics_.streams_active.Set(streams_);
+    return;
+  }
+  --requests_;
+  bytes_ -= bytes;
+  metrics_.requests_active.Set(requests_);
+}
+
+absl::Status Admission::Overloaded(absl::string_view what) const {
+  return WithRetryAfter(
+      WithReason(absl::ResourceExhaustedError(
+                     absl::StrCat("overloaded: ", what, "; try again soon")),
+                 reason::kOverloaded),
+      kRetryDelay);
+}
+
+}  // namespace sam3

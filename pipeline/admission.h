@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "inference/base/clock.h"
+#include "pipeline/metrics.h"
+
+namespace sam3 {
+
+// Counts what is between arrival and answer, refuses what is too much, and
+// knows when nothing is left. Threads: any; only AwaitIdle() blocks.
+class Admission {
+ public:
+  struct Limits {
+    int max_requests = 512;
+    size_t max_bytes = size_t{1} << 30;
+    int max_streams = 128;
+  };
+
+  // Holds one place; gives it back when destroyed. Keeps the Admission's
+  // counters, not the Admission itself, which must outlive it.
+  class Ticket {
+   public:
+    Ticket(Admission* admission, size_t bytes, bool stream)
+        : admission_(admission), bytes_(bytes), stream_(stream) {}
+    ~Ticket() { admission_->Release(bytes_, stream_); }
+    Ticket(const Ticket&) = delete;
+    Ticket& operator=(const Ticket&) = delete;
+
+   private:
+    Admission* const admission_;
+    const size_t bytes_;
+    const bool stream_;
+  };
+
+  // Borrowed objects must outlive the admission.
+  Admission(const Limits& limits, Clock& clock, PipelineMetrics& metrics)
+      : limits_(limits), clock_(clock), metrics_(metrics) {}
+
+  // RESOURCE_EXHAUSTED (OVERLOADED) beyond a limit, the status of Refuse()
+  // afterwards.
+  absl::StatusOr<std::unique_ptr<Ticket>> AdmitRequest(size_t bytes);
+  absl::StatusOr<std::unique_ptr<Ticket>> AdmitStream();
+
+  // From now on everything is refused with `why`; the first reason stays.
+  void Refuse(absl::Status why);
+  // OK, or why everything is refused.
+  absl::Status refusal() const;
+
+  // Blocks until every ticket is back or `deadline`; whether they are.
+  bool AwaitIdle(absl::Time deadline);
+
+  int free_streams() const;
+
+ private:
+  void Release(size_t bytes, bool stream);
+  bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return requests_ == 0 && streams_ == 0;
+  }
+  absl::Status Overloaded(absl::string_view what) const;
+
+  const Limits limits_;
+  Clock& clock_;
+  PipelineMetrics& metrics_;
+  mutable absl::Mutex mutex_;
+  int requests_ ABSL_GUARDED_BY(mutex_) = 0;
+  int streams_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Status refusal_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace sam3

@@ -1,0 +1,595 @@
+#include "pipeline/local_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "inference/base/status_macros.h"
+#include "pipeline/error_reason.h"
+#include "pipeline/prompt_geometry.h"
+#include "pipeline/result_encoder.h"
+
+namespace sam3 {
+namespace {
+
+// Decoded frames that may wait, and frames that may be on the device, when
+// every frame counts. Two turns let one batch form while another runs.
+constexpr size_t kEveryMailbox = 4;
+constexpr int kEveryTurns = 2;
+// Encoded pushed frames that may wait for decoding.
+constexpr size_t kMaxEncoded = 4;
+
+// A rough size of what goes to the client; exact enough for a bound.
+size_t SizeOf(const FrameResult& result) {
+  size_t bytes = sizeof(FrameResult);
+  for (const Instance& instance : result.result.instances) {
+    bytes += sizeof(Instance);
+    if (const auto* rle = std::get_if<RleMask>(&instance.mask)) {
+      bytes += rle->counts.size();
+    } else if (const auto* png = std::get_if<PngMask>(&instance.mask)) {
+      bytes += png->bytes.size();
+    } else if (const auto* bits = std::get_if<BitsMask>(&instance.mask)) {
+      bytes += bits->bytes.size();
+    } else if (const auto* poly = std::get_if<PolygonMask>(&instance.mask)) {
+      for (const PolygonRing& ring : poly->rings) {
+        bytes += ring.xy.size() * sizeof(int32_t);
+      }
+    }
+  }
+  return bytes;
+}
+
+std::vector<ConceptPrompt> WithIds(std::vector<ConceptPrompt> prompts) {
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    if (prompts[i].prompt_id.empty()) prompts[i].prompt_id = absl::StrCat(i);
+  }
+  return prompts;
+}
+
+}  // namespace
+
+// One claim on the device. Which frame it is for is decided when its batch is
+// formed.
+class LocalStream::Turn final : public Job {
+ public:
+  Turn(std::shared_ptr<LocalStream> stream, Facts facts)
+      : Job(stream->context_, facts), stream_(std::move(stream)) {}
+
+  std::optional<EngineInput> TakeInput() override {
+    return stream_->TakeTurn(&frame_);
+  }
+  void Finish(absl::StatusOr<EngineOutput> output) override {
+    stream_->FinishTurn(std::move(frame_), std::move(output));
+  }
+
+ private:
+  const std::shared_ptr<LocalStream> stream_;
+  std::optional<VideoFrame> frame_;
+};
+
+LocalStream::LocalStream(PipelineCore& core, uint64_t number,
+                         StreamConfig config,
+                         std::shared_ptr<RequestContext> context,
+                         StreamListener* listener,
+                         std::unique_ptr<Admission::Ticket> ticket)
+    : core_(core),
+      number_(number),
+      config_(std::move(config)),
+      context_(std::move(context)),
+      listener_(listener),
+      ticket_(std::move(ticket)),
+      prompts_(std::make_shared<const std::vector<ConceptPrompt>>(
+          WithIds(config_.prompts))),
+      sampler_(config_.analyse_fps, config_.every_nth_frame),
+      mailbox_(config_.delivery, kEveryMailbox),
+      last_output_(core.clock.Now()) {}
+
+LocalStream::~LocalStream() = default;
+
+absl::Status LocalStream::Start() {
+  {
+    const absl::MutexLock lock(&mutex_);
+    StreamStarted started;
+    started.stream_id = absl::StrCat(number_);
+    started.delivery = config_.delivery;
+    sequencer_.Announce(std::move(started));
+    source_running_ = config_.source != StreamSourceKind::kPushedFrames;
+  }
+  if (config_.source != StreamSourceKind::kPushedFrames) {
+    reader_ = StartVideoReader(
+        config_.source == StreamSourceKind::kFile ? config_.file : "",
+        core_.options.image_limits, core_.model.engine->host_allocator(), *this,
+        [this] { listener_.InputWanted(); });
+  }
+  Proceed();
+  return absl::OkStatus();
+}
+
+bool LocalStream::WantsInput() const {
+  const absl::MutexLock lock(&mutex_);
+  return InputRoom();
+}
+
+bool LocalStream::InputRoom() const {
+  if (cancelled_ || input_closed_) return false;
+  if (config_.source == StreamSourceKind::kPushedChunks) {
+    return reader_ != nullptr && reader_->WantsBytes();
+  }
+  if (config_.source != StreamSourceKind::kPushedFrames) return false;
+  if (config_.delivery == FrameDelivery::kLatest) return true;
+  return encoded_.size() < kMaxEncoded && mailbox_.HasRoom() && CreditLeft();
+}
+
+bool LocalStream::CreditLeft() const {
+  return config_.delivery == FrameDelivery::kLatest ||
+         (sequencer_.unsent_frames() <
+              static_cast<size_t>(core_.options.max_unsent_frames) &&
+          sequencer_.unsent_bytes() < core_.options.max_unsent_bytes);
+}
+
+absl::Status LocalStream::PushFrame(PushedFrame frame) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (config_.source != StreamSourceKind::kPushedFrames) {
+      return absl::FailedPreconditionError(
+          "this stream's source is not pushed_frames");
+    }
+    if (input_closed_ || cancelled_) {
+      return absl::FailedPreconditionError("the stream takes no more input");
+    }
+    const int64_t index = sequencer_.Open();
+    core_.metrics.frames_in.Add();
+    const absl::Time now = core_.clock.Now();
+    if (!first_arrival_.has_value()) first_arrival_ = now;
+    const absl::Duration offset =
+        frame.capture_time.value_or(now) - *first_arrival_;
+    if (!sampler_.Wants(offset)) {
+      sequencer_.Drop(index, DropReason::kSampledOut);
+      Count(DropReason::kSampledOut);
+    } else {
+      if (config_.delivery == FrameDelivery::kLatest && !encoded_.empty()) {
+        sequencer_.Drop(encoded_.front().index, DropReason::kStale);
+        Count(DropReason::kStale);
+        encoded_.pop_front();
+      }
+      encoded_.push_back({index, std::move(frame), prompts_});
+    }
+  }
+  Proceed();
+  return absl::OkStatus();
+}
+
+absl::Status LocalStream::PushChunk(std::string bytes) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (config_.source != StreamSourceKind::kPushedChunks) {
+      return absl::FailedPreconditionError(
+          "this stream's source is not pushed_chunks");
+    }
+    if (input_closed_ || cancelled_) {
+      return absl::FailedPreconditionError("the stream takes no more input");
+    }
+  }
+  reader_->PushBytes(std::move(bytes));
+  return absl::OkStatus();
+}
+
+void LocalStream::UpdatePrompts(std::vector<ConceptPrompt> add,
+                                std::vector<std::string> remove) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    std::vector<ConceptPrompt> next = *prompts_;
+    const auto find = [&next](const std::string& id) {
+      return std::find_if(next.begin(), next.end(),
+                          [&id](const ConceptPrompt& prompt) {
+                            return prompt.prompt_id == id;
+                          });
+    };
+    for (const std::string& id : remove) {
+      const auto found = find(id);
+      if (found == next.end()) {
+        sequencer_.Announce(PromptRejected{
+            id, WithReason(absl::NotFoundError(absl::StrCat(
+                               "the stream has no prompt \"", id, "\"")),
+                           reason::kPromptNotFound)});
+      } else {
+        next.erase(found);
+      }
+    }
+    for (ConceptPrompt& prompt : add) {
+      if (prompt.prompt_id.empty() || find(prompt.prompt_id) != next.end()) {
+        sequencer_.Announce(PromptRejected{
+            prompt.prompt_id,
+            WithReason(absl::AlreadyExistsError(
+                           "an added prompt needs a prompt_id that the stream "
+                           "does not have yet"),
+                       reason::kInvalidRequest)});
+      } else {
+        next.push_back(std::move(prompt));
+      }
+    }
+    prompts_ =
+        std::make_shared<const std::vector<ConceptPrompt>>(std::move(next));
+    sequencer_.Announce(PromptsUpdated{sequencer_.frames_in()});
+  }
+  Proceed();
+}
+
+void LocalStream::CloseInput() {
+  {
+    const absl::MutexLock lock(&mutex_);
+    input_closed_ = true;
+  }
+  if (config_.source == StreamSourceKind::kPushedChunks) reader_->CloseBytes();
+  Proceed();
+}
+
+void LocalStream::Cancel(absl::Status status) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    CancelLocked(std::move(status));
+  }
+  if (reader_ != nullptr) reader_->Stop();
+  Proceed();
+}
+
+void LocalStream::CancelLocked(absl::Status status) {
+  if (cancelled_ || summarized_) return;
+  cancelled_ = true;
+  outcome_ = std::move(status);
+  context_->Cancel();
+  encoded_.clear();
+  mailbox_.Clear();
+  const int64_t before = sequencer_.open_tickets();
+  sequencer_.DropAllOpen(DropReason::kCancelled);
+  Count(DropReason::kCancelled, before);
+}
+
+void LocalStream::Drain(absl::Status status) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (!input_closed_ && !summarized_ && outcome_.ok()) {
+      outcome_ = std::move(status);
+    }
+    input_closed_ = true;
+  }
+  if (reader_ != nullptr) reader_->Stop();
+  Proceed();
+}
+
+std::optional<StreamEvent> LocalStream::TakeOutput() {
+  std::optional<StreamEvent> event;
+  {
+    const absl::MutexLock lock(&mutex_);
+    event = sequencer_.Take();
+    if (!event.has_value() && heartbeat_due_) {
+      event = Heartbeat{};
+    }
+    if (!event.has_value()) return std::nullopt;
+    heartbeat_due_ = false;
+    last_output_ = core_.clock.Now();
+    unread_since_ =
+        sequencer_.HasReady() ? last_output_ : absl::InfiniteFuture();
+    if (std::holds_alternative<StreamSummary>(*event)) summary_taken_ = true;
+  }
+  Proceed();
+  return event;
+}
+
+std::optional<absl::Status> LocalStream::FinalStatus() const {
+  const absl::MutexLock lock(&mutex_);
+  const bool hopeless = outcome_.code() == absl::StatusCode::kResourceExhausted;
+  if (!summary_taken_ && !(cancelled_ && hopeless)) return std::nullopt;
+  return outcome_;
+}
+
+void LocalStream::Detach() {
+  listener_.Close();
+  {
+    const absl::MutexLock lock(&mutex_);
+    detached_ = true;
+    CancelLocked(absl::CancelledError("the client left"));
+    ticket_.reset();
+  }
+  if (reader_ != nullptr) reader_->Stop();
+}
+
+bool LocalStream::Reapable() const {
+  const absl::MutexLock lock(&mutex_);
+  return detached_ && !source_running_ && turns_ == 0 && !decoding_;
+}
+
+void LocalStream::Tick(absl::Time now) {
+  bool output = false;
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (detached_ || summary_taken_) return;
+    if (now - unread_since_ >= core_.options.slow_consumer_timeout) {
+      CancelLocked(WithReason(
+          absl::ResourceExhaustedError(absl::StrCat(
+              "the client left its results unread for ",
+              absl::FormatDuration(core_.options.slow_consumer_timeout))),
+          reason::kSlowConsumer));
+      output = true;
+    } else if (!sequencer_.HasReady() && !heartbeat_due_ &&
+               now - last_output_ >= core_.options.heartbeat_interval) {
+      heartbeat_due_ = true;
+      output = true;
+    }
+  }
+  if (output) Proceed();
+  if (output) listener_.OutputReady();
+}
+
+bool LocalStream::Publish(DecodedFrame decoded) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (cancelled_) return false;
+    const int64_t index = sequencer_.Open();
+    core_.metrics.frames_in.Add();
+    core_.metrics.decode_seconds.Observe(decoded.decode);
+    if (!sampler_.Wants(decoded.start_offset)) {
+      sequencer_.Drop(index, DropReason::kSampledOut);
+      Count(DropReason::kSampledOut);
+    } else {
+      mutex_.Await(absl::Condition(this, &LocalStream::RoomOrCancelled));
+      if (cancelled_) return false;
+      PutFrame({index, std::move(decoded.image), decoded.start_offset,
+                std::nullopt, prompts_, core_.clock.Now(), decoded.decode});
+    }
+  }
+  Proceed();
+  return true;
+}
+
+void LocalStream::ReportSource(SourceEventKind kind, std::string message) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    sequencer_.Announce(
+        SourceEvent{kind, sequencer_.frames_in(), std::move(message)});
+  }
+  Proceed();
+}
+
+void LocalStream::SourceEnded(absl::Status status) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    source_running_ = false;
+    input_closed_ = true;
+    if (outcome_.ok()) outcome_ = std::move(status);
+  }
+  Proceed();
+}
+
+void LocalStream::DecodeNext() {
+  Encoded next;
+  absl::Duration offset;
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (encoded_.empty()) {
+      decoding_ = false;
+      return;
+    }
+    next = std::move(encoded_.front());
+    encoded_.pop_front();
+    offset =
+        next.frame.capture_time.value_or(core_.clock.Now()) - *first_arrival_;
+  }
+  const absl::Time start = core_.clock.Now();
+  absl::StatusOr<Image> image =
+      DecodeImage(next.frame.content, core_.options.image_limits,
+                  core_.model.engine->host_allocator());
+  const absl::Duration spent = core_.clock.Now() - start;
+  core_.metrics.decode_seconds.Observe(spent);
+  {
+    const absl::MutexLock lock(&mutex_);
+    decoding_ = false;
+    if (!image.ok()) {
+      if (sequencer_.Refuse(next.index, image.status())) {
+        core_.metrics.frames_refused.Add();
+      }
+    } else if (!cancelled_) {
+      PutFrame({next.index, *std::move(image),
+                std::max(offset, absl::ZeroDuration()), next.frame.capture_time,
+                std::move(prompts), start, spent});
+    }
+  }
+  Proceed();
+}
+
+void LocalStream::PutFrame(VideoFrame frame) {
+  const std::optional<int64_t> replaced = mailbox_.Put(std::move(frame));
+  if (replaced.has_value() && sequencer_.Drop(*replaced, DropReason::kStale)) {
+    Count(DropReason::kStale);
+  }
+}
+
+int LocalStream::ClaimTurns() {
+  const int allowed =
+      config_.delivery == FrameDelivery::kLatest ? 1 : kEveryTurns;
+  const int wanted =
+      std::min(allowed, static_cast<int>(mailbox_.size()) + turns_) - turns_;
+  if (wanted <= 0 || cancelled_) return 0;
+  turns_ += wanted;
+  return wanted;
+}
+
+void LocalStream::QueueTurns(int count) {
+  Job::Facts facts;
+  facts.stream_id = number_;
+  facts.pair_count = static_cast<int>(config_.prompts.size());
+  absl::Status refused;
+  for (int i = 0; i < count; ++i) {
+    std::unique_ptr<Job> turn =
+        std::make_unique<Turn>(shared_from_this(), facts);
+    const absl::Status queued = core_.scheduler.Schedule(std::move(turn));
+    if (queued.ok()) continue;
+    refused = queued;
+    const absl::MutexLock lock(&mutex_);
+    --turns_;
+    CancelLocked(queued);
+  }
+  // A cancelled stream claims no turns, so this comes back at once.
+  if (!refused.ok()) Proceed();
+}
+
+std::optional<EngineInput> LocalStream::TakeTurn(
+    std::optional<VideoFrame>* frame) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (cancelled_) return std::nullopt;
+    *frame = mailbox_.Take();
+  }
+  if (!frame->has_value()) return std::nullopt;
+  EngineInput input;
+  input.image = (*frame)->image;
+  auto prompts =
+      ToEnginePrompts(*(*frame)->prompts, config_.options,
+                      (*frame)->image.width(), (*frame)->image.height(),
+                      /*warnings=*/nullptr);
+  if (!prompts.ok()) {
+    const absl::MutexLock lock(&mutex_);
+    if (sequencer_.Refuse((*frame)->index, prompts.status())) {
+      core_.metrics.frames_refused.Add();
+    }
+    frame->reset();
+    return std::nullopt;
+  }
+  input.prompts = *std::move(prompts);
+  return input;
+}
+
+void LocalStream::FinishTurn(std::optional<VideoFrame> frame,
+                             absl::StatusOr<EngineOutput> output) {
+  if (frame.has_value() && output.ok()) {
+    core_.encode_pool.Schedule([self = shared_from_this(),
+                                frame = *std::move(frame),
+                                output = *std::move(output)]() mutable {
+      self->EncodeFrame(std::move(frame), std::move(output));
+    });
+    return;
+  }
+  {
+    const absl::MutexLock lock(&mutex_);
+    --turns_;
+    if (frame.has_value() &&
+        sequencer_.Drop(frame->index, DropReason::kEngine)) {
+      Count(DropReason::kEngine);
+    }
+    if (!output.ok() && !absl::IsInternal(output.status()) &&
+        !absl::IsCancelled(output.status()) &&
+        !absl::IsResourceExhausted(output.status())) {
+      // The deadline has passed, or the device or the server is gone: no later
+      // frame would fare better.
+      CancelLocked(output.status());
+    }
+  }
+  Proceed();
+}
+
+void LocalStream::EncodeFrame(VideoFrame frame, EngineOutput output) {
+  const absl::Time start = core_.clock.Now();
+  const int width = frame.image.width();
+  const int height = frame.image.height();
+  frame.image = Image();
+  absl::StatusOr<std::vector<PromptResult>> encoded = EncodeResults(
+      *frame.prompts, output.detections, config_.options, width, height);
+  const absl::Time end = core_.clock.Now();
+  core_.metrics.post_seconds.Observe(end - start);
+  core_.metrics.frame_age_seconds.Observe(end - frame.arrived);
+  std::vector<FrameResult> results;
+  size_t bytes = 0;
+  if (encoded.ok()) {
+    for (PromptResult& prompt : *encoded) {
+      FrameResult result{frame.index,
+                         frame.start_offset,
+                         frame.capture_time,
+                         width,
+                         height,
+                         std::move(prompt),
+                         false,
+                         {}};
+      bytes += SizeOf(result);
+      results.push_back(std::move(result));
+    }
+    if (!results.empty()) {
+      results.back().last_in_frame = true;
+      results.back().timings = {frame.decode,  output.queue,
+                                output.encode, output.ground,
+                                end - start,   end - frame.arrived};
+    }
+  }
+  {
+    const absl::MutexLock lock(&mutex_);
+    --turns_;
+    if (!encoded.ok()) {
+      if (sequencer_.Drop(frame.index, DropReason::kEngine)) {
+        Count(DropReason::kEngine);
+      }
+    } else if (sequencer_.Answer(frame.index, std::move(results), bytes)) {
+      core_.metrics.frames_answered.Add();
+      ShedUnsent();
+    }
+  }
+  Proceed();
+}
+
+void LocalStream::ShedUnsent() {
+  if (config_.delivery != FrameDelivery::kLatest) return;
+  while (sequencer_.unsent_frames() >
+             static_cast<size_t>(core_.options.max_unsent_frames) ||
+         sequencer_.unsent_bytes() > core_.options.max_unsent_bytes) {
+    if (!sequencer_.DropOldestAnswer(DropReason::kSlowConsumer)) return;
+    core_.metrics.frames_answered.Add(-1);
+    Count(DropReason::kSlowConsumer);
+  }
+}
+
+void LocalStream::Count(DropReason reason, int64_t frames) {
+  core_.metrics.frames_dropped[static_cast<size_t>(reason)].Add(frames);
+}
+
+void LocalStream::SummarizeIfDone() {
+  if (summarized_ || !(input_closed_ || cancelled_)) return;
+  if (source_running_ && !cancelled_) return;
+  if (!encoded_.empty() || decoding_ || mailbox_.size() > 0 ||
+      !sequencer_.all_closed()) {
+    return;
+  }
+  summarized_ = true;
+  sequencer_.AnnounceSummary();
+}
+
+void LocalStream::Proceed() {
+  int turns = 0;
+  bool decode = false;
+  bool output = false;
+  bool input = false;
+  {
+    const absl::MutexLock lock(&mutex_);
+    // Decoding ahead of the device is bounded by the mailbox.
+    if (!encoded_.empty() && !decoding_ && mailbox_.HasRoom() && !cancelled_) {
+      decoding_ = true;
+      decode = true;
+    }
+    turns = ClaimTurns();
+    SummarizeIfDone();
+    output = sequencer_.HasReady();
+    if (output && unread_since_ == absl::InfiniteFuture()) {
+      unread_since_ = core_.clock.Now();
+    }
+    const bool wanted = InputRoom();
+    input = wanted && !input_was_wanted_;
+    input_was_wanted_ = wanted;
+  }
+  if (decode) {
+    core_.decode_pool.Schedule(
+        [self = shared_from_this()] { self->DecodeNext(); });
+  }
+  if (turns > 0) QueueTurns(turns);
+  if (output) listener_.OutputReady();
+  if (input) listener_.InputWanted();
+}
+
+}  // namespace sam3

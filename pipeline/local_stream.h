@@ -1,0 +1,145 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "pipeline/admission.h"
+#include "pipeline/frame_mailbox.h"
+#include "pipeline/frame_sampler.h"
+#include "pipeline/job.h"
+#include "pipeline/listener_gate.h"
+#include "pipeline/pipeline_core.h"
+#include "pipeline/request_context.h"
+#include "pipeline/result_sequencer.h"
+#include "pipeline/segmentation.h"
+#include "pipeline/stream_session.h"
+#include "pipeline/video_reader.h"
+
+namespace sam3 {
+
+// A stream that runs on this process's engine. Frames come in by PushFrame
+// (decoded on the decode pool, one at a time) or from a VideoReader's thread;
+// they wait in a mailbox until a turn of this stream on the device comes up,
+// and what was found leaves through the sequencer.
+//
+// Threads: any, see StreamSession. One mutex guards everything; it is never
+// held while the engine, a pool, a source or the listener is called.
+// Ownership: the registry, the RPC and the turns on the device share it.
+class LocalStream final : public StreamSession,
+                          public FrameSink,
+                          public std::enable_shared_from_this<LocalStream> {
+ public:
+  LocalStream(PipelineCore& core, uint64_t number, StreamConfig config,
+              std::shared_ptr<RequestContext> context, StreamListener* listener,
+              std::unique_ptr<Admission::Ticket> ticket);
+  ~LocalStream() override;
+
+  // Announces the stream and starts its source.
+  absl::Status Start();
+
+  // StreamSession.
+  bool WantsInput() const override;
+  absl::Status PushFrame(PushedFrame frame) override;
+  absl::Status PushChunk(std::string bytes) override;
+  void UpdatePrompts(std::vector<ConceptPrompt> add,
+                     std::vector<std::string> remove) override;
+  void CloseInput() override;
+  void Cancel(absl::Status status) override;
+  std::optional<StreamEvent> TakeOutput() override;
+  std::optional<absl::Status> FinalStatus() const override;
+  void Detach() override;
+
+  // Ends the stream with `status` once the frames that came in are answered.
+  void Drain(absl::Status status);
+
+  // Called every now and then: heartbeats, clients that do not read.
+  void Tick(absl::Time now);
+
+  // True when nobody needs it any more: detached, its source has ended and no
+  // frame of it is on the device.
+  bool Reapable() const;
+
+  // FrameSink, for the reader's thread.
+  bool Publish(DecodedFrame frame) override;
+  void ReportSource(SourceEventKind kind, std::string message) override;
+  void SourceEnded(absl::Status status) override;
+
+ private:
+  class Turn;
+
+  // The next pushed frame that waits for decoding, with its ticket.
+  struct Encoded {
+    int64_t index = 0;
+    PushedFrame frame;
+    std::shared_ptr<const std::vector<ConceptPrompt>> prompts;
+  };
+
+  void DecodeNext();
+  // A turn's part on the device thread and after it.
+  std::optional<EngineInput> TakeTurn(std::optional<VideoFrame>* frame);
+  void FinishTurn(std::optional<VideoFrame> frame,
+                  absl::StatusOr<EngineOutput> output);
+  void EncodeFrame(VideoFrame frame, EngineOutput output);
+
+  // How many more turns should be queued; counts them as queued.
+  int ClaimTurns() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void QueueTurns(int count) ABSL_LOCKS_EXCLUDED(mutex_);
+  void PutFrame(VideoFrame frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Count(DropReason reason, int64_t frames = 1);
+  void CancelLocked(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool InputRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool RoomOrCancelled() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return cancelled_ || (mailbox_.HasRoom() && CreditLeft());
+  }
+  bool CreditLeft() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ShedUnsent() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SummarizeIfDone() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Tells the listener and queues turns; the end of every public call.
+  void Proceed() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  PipelineCore& core_;
+  const uint64_t number_;
+  const StreamConfig config_;
+  const std::shared_ptr<RequestContext> context_;
+  ListenerGate listener_;
+
+  mutable absl::Mutex mutex_;
+  std::unique_ptr<Admission::Ticket> ticket_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<const std::vector<ConceptPrompt>> prompts_
+      ABSL_GUARDED_BY(mutex_);
+  FrameSampler sampler_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Encoded> encoded_ ABSL_GUARDED_BY(mutex_);
+  bool decoding_ ABSL_GUARDED_BY(mutex_) = false;
+  FrameMailbox mailbox_ ABSL_GUARDED_BY(mutex_);
+  ResultSequencer sequencer_ ABSL_GUARDED_BY(mutex_);
+  int turns_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool input_closed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool source_running_ ABSL_GUARDED_BY(mutex_) = false;
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  bool summarized_ ABSL_GUARDED_BY(mutex_) = false;
+  bool summary_taken_ ABSL_GUARDED_BY(mutex_) = false;
+  bool detached_ ABSL_GUARDED_BY(mutex_) = false;
+  bool input_was_wanted_ ABSL_GUARDED_BY(mutex_) = true;
+  std::optional<absl::Time> first_arrival_ ABSL_GUARDED_BY(mutex_);
+  // How the stream will end; OK unless something says otherwise.
+  absl::Status outcome_ ABSL_GUARDED_BY(mutex_);
+  absl::Time last_output_ ABSL_GUARDED_BY(mutex_);
+  // Since when the client has left ready output unread.
+  absl::Time unread_since_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
+  bool heartbeat_due_ ABSL_GUARDED_BY(mutex_) = false;
+
+  // Written once by Start(), before any frame can come.
+  std::unique_ptr<VideoReader> reader_;
+};
+
+}  // namespace sam3

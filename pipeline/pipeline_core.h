@@ -1,0 +1,49 @@
+#pragma once
+
+#include <utility>
+
+#include "inference/base/clock.h"
+#include "inference/engine_factory.h"
+#include "pipeline/batch_scheduler.h"
+#include "pipeline/embedding_cache.h"
+#include "pipeline/metrics.h"
+#include "pipeline/segmenter_factory.h"
+#include "pipeline/thread_pool.h"
+
+namespace sam3 {
+
+// What stills and streams share: the model, the queue in front of its device,
+// the pools on both sides of it. Built before and destroyed after everything
+// that uses it. The members are thread-safe except the engine, which belongs to
+// the device worker once that has started.
+struct PipelineCore {
+  PipelineCore(LoadedModel loaded, const SegmenterOptions& chosen, Clock& time,
+               PipelineMetrics& counted)
+      : model(std::move(loaded)),
+        options(chosen),
+        clock(time),
+        metrics(counted),
+        cache(chosen.image_cache_bytes, counted),
+        scheduler(
+            {.max_queued_jobs = chosen.max_queued_jobs,
+             .max_queued_jobs_per_tenant = chosen.max_queued_jobs_per_tenant,
+             .max_queued_bytes = chosen.max_queued_bytes,
+             .max_batch_images = chosen.max_batch_images,
+             .max_batch_pairs = chosen.max_batch_pairs},
+            time, counted),
+        decode_pool(
+            {.name = "sam3-decode", .max_threads = chosen.decode_threads}),
+        encode_pool(
+            {.name = "sam3-encode", .max_threads = chosen.encode_threads}) {}
+
+  LoadedModel model;
+  const SegmenterOptions options;
+  Clock& clock;
+  PipelineMetrics& metrics;
+  EmbeddingCache cache;
+  BatchScheduler scheduler;
+  ThreadPool decode_pool;
+  ThreadPool encode_pool;
+};
+
+}  // namespace sam3

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "pipeline/job.h"
+#include "pipeline/segmentation.h"
+
+namespace sam3 {
+
+// Prompts as the engine takes them: example boxes as fractions of a picture of
+// width x height pixels, cut at its borders, each cut said in `warnings` (which
+// may be null). Pure; any thread. INVALID_ARGUMENT, with the field to blame,
+// for a box that lies wholly outside the picture.
+absl::StatusOr<std::vector<EnginePrompt>> ToEnginePrompts(
+    absl::Span<const ConceptPrompt> prompts, const ConceptOptions& options,
+    int width, int height, std::vector<std::string>* warnings);
+
+}  // namespace sam3

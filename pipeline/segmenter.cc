@@ -1,0 +1,214 @@
+#include "pipeline/segmenter.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "inference/base/status_macros.h"
+#include "inference/image_key.h"
+#include "pipeline/admission.h"
+#include "pipeline/device_worker.h"
+#include "pipeline/error_reason.h"
+#include "pipeline/pipeline_core.h"
+#include "pipeline/segmenter_factory.h"
+#include "pipeline/still_request.h"
+#include "pipeline/stream_registry.h"
+
+namespace sam3 {
+namespace {
+
+// What a device can do, measured on grey pictures before the first request.
+struct Measured {
+  absl::Duration per_image;
+  absl::Duration per_prompt;
+};
+
+absl::StatusOr<Measured> WarmUp(LoadedModel& model, Clock& clock) {
+  SAM3_RETURN_IF_ERROR(model.engine->Warmup({1}));
+  constexpr int kSide = 64;
+  const std::shared_ptr<uint8_t> pixels =
+      model.engine->host_allocator().Allocate(kSide * kSide * 3);
+  if (pixels == nullptr) {
+    return absl::ResourceExhaustedError("the host is out of memory");
+  }
+  std::fill_n(pixels.get(), kSide * kSide * 3, uint8_t{127});
+  SAM3_ASSIGN_OR_RETURN(const TokenizedText text,
+                        model.tokenizer->Tokenize("visual"));
+  SAM3_ASSIGN_OR_RETURN(const auto texts, model.engine->EncodeTexts({text}));
+  const absl::Time start = clock.Now();
+  SAM3_ASSIGN_OR_RETURN(
+      const auto pictures,
+      model.engine->EncodeImages({Image(pixels, kSide, kSide)}));
+  std::array<absl::Time, 2> done;
+  for (absl::Time& time : done) {
+    const GroundItem item = {pictures.front(), texts.front(), {}, {}};
+    SAM3_ASSIGN_OR_RETURN(const auto pending, model.engine->Ground({item}));
+    SAM3_RETURN_IF_ERROR(pending->Take().status());
+    time = clock.Now();
+  }
+  return Measured{done[0] - start, done[1] - done[0]};
+}
+
+absl::Status CheckOptions(const SegmenterOptions& options) {
+  const std::pair<const char*, int64_t> positive[] = {
+      {"decode_threads", options.decode_threads},
+      {"encode_threads", options.encode_threads},
+      {"max_active_requests", options.max_active_requests},
+      {"max_queued_jobs", options.max_queued_jobs},
+      {"max_queued_jobs_per_tenant", options.max_queued_jobs_per_tenant},
+      {"max_batch_images", options.max_batch_images},
+      {"max_batch_pairs", options.max_batch_pairs},
+      {"max_streams", options.max_streams},
+      {"max_unsent_frames", options.max_unsent_frames}};
+  for (const auto& [name, value] : positive) {
+    if (value < 1) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(name, " must be at least 1, is ", value));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Streams that the device can serve at the promised rate, at least one.
+int StreamSlots(const SegmenterOptions& options, const Measured& measured) {
+  const double seconds = absl::ToDoubleSeconds(measured.per_image);
+  if (seconds <= 0 || options.min_stream_fps <= 0) return options.max_streams;
+  const double slots = 1.0 / (seconds * options.min_stream_fps);
+  return std::clamp(static_cast<int>(std::min(slots, 1e6)), 1,
+                    options.max_streams);
+}
+
+class LocalSegmenter final : public Segmenter {
+ public:
+  LocalSegmenter(LoadedModel model, const SegmenterOptions& options,
+                 const Measured& measured, Clock& clock,
+                 PipelineMetrics& metrics)
+      : measured_(measured),
+        admission_({.max_requests = options.max_active_requests,
+                    .max_bytes = options.max_active_bytes,
+                    .max_streams = StreamSlots(options, measured)},
+                   clock, metrics),
+        core_(std::move(model), options, clock, metrics),
+        worker_(
+            {.text_cache_bytes = options.text_cache_bytes}, *core_.model.engine,
+            core_.scheduler, core_.cache, clock, metrics,
+            [this](absl::Status why) { admission_.Refuse(std::move(why)); }),
+        streams_(core_) {}
+
+  ~LocalSegmenter() override { Stop(); }
+
+  void SegmentConcepts(ConceptRequest request,
+                       std::shared_ptr<RequestContext> context,
+                       ConceptDone done) override {
+    auto ticket = admission_.AdmitRequest(request.image.content.size());
+    if (!ticket.ok()) return done(ticket.status());
+    std::make_shared<StillRequest>(core_, std::move(request),
+                                   std::move(context), *std::move(ticket),
+                                   std::move(done))
+        ->Start();
+  }
+
+  void EmbedImage(ImageSource image, std::shared_ptr<RequestContext> context,
+                  EmbedDone done) override {
+    ConceptRequest request;
+    request.image = std::move(image);
+    SegmentConcepts(
+        std::move(request), std::move(context),
+        [done = std::move(done)](absl::StatusOr<ConceptResponse> response) {
+          if (!response.ok()) return done(response.status());
+          done(EmbedResponse{std::move(response->image), response->timings,
+                             response->embedding_cache_hit});
+        });
+  }
+
+  absl::StatusOr<std::shared_ptr<StreamSession>> OpenStream(
+      StreamConfig config, std::shared_ptr<RequestContext> context,
+      StreamListener* listener) override {
+    SAM3_ASSIGN_OR_RETURN(auto ticket, admission_.AdmitStream());
+    return streams_.Open(std::move(config), std::move(context), listener,
+                         std::move(ticket));
+  }
+
+  std::optional<CachedImage> FindImage(
+      const std::string& tenant, const std::string& image_id) const override {
+    const auto found = core_.cache.FindName(tenant, image_id);
+    if (!found.has_value()) return std::nullopt;
+    return CachedImage{found->info};
+  }
+
+  std::optional<CachedImage> FindContent(
+      const std::string& tenant, absl::string_view content) const override {
+    const auto found = core_.cache.FindDigest(tenant, ImageDigest(content));
+    if (!found.has_value()) return std::nullopt;
+    return CachedImage{found->info};
+  }
+
+  const Tokenizer& tokenizer() const override { return *core_.model.tokenizer; }
+  const EngineInfo& engine_info() const override {
+    return core_.model.engine->info();
+  }
+  const ImageLimits& image_limits() const override {
+    return core_.options.image_limits;
+  }
+
+  Capacity capacity() const override {
+    return {measured_.per_image, measured_.per_prompt,
+            admission_.free_streams(), core_.scheduler.queued_jobs()};
+  }
+
+  absl::Status Health() const override { return admission_.refusal(); }
+
+  void Drain(absl::Time deadline) override {
+    admission_.Refuse(Draining());
+    streams_.Drain(Draining());
+    if (admission_.AwaitIdle(deadline)) return;
+    // What is left ends now; nobody is to wait for a device that is too slow.
+    streams_.CancelAll(Draining());
+    FailQueued();
+  }
+
+ private:
+  static absl::Status Draining() {
+    return WithRetryAfter(
+        WithReason(absl::UnavailableError("the server is shutting down"),
+                   reason::kDraining),
+        absl::Seconds(1));
+  }
+
+  void FailQueued() {
+    for (auto& job : core_.scheduler.Close(Draining())) {
+      job->Finish(Draining());
+    }
+  }
+
+  void Stop() {
+    admission_.Refuse(Draining());
+    streams_.CancelAll(Draining());
+    FailQueued();
+    admission_.AwaitIdle(absl::InfiniteFuture());
+  }
+
+  const Measured measured_;
+  Admission admission_;
+  mutable PipelineCore core_;
+  DeviceWorker worker_;
+  StreamRegistry streams_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Segmenter>> CreateSegmenter(
+    LoadedModel model, const SegmenterOptions& options, Clock& clock,
+    PipelineMetrics& metrics) {
+  SAM3_RETURN_IF_ERROR(CheckOptions(options));
+  Measured measured;
+  if (options.warm_up) {
+    SAM3_ASSIGN_OR_RETURN(measured, WarmUp(model, clock));
+  }
+  return std::make_unique<LocalSegmenter>(std::move(model), options, measured,
+                                          clock, metrics);
+}
+
+}  // namespace sam3

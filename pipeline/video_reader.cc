@@ -1,0 +1,3 @@
+#include "pipeline/video_reader.h"
+
+namespace sam3 {}
