@@ -88,20 +88,22 @@ LocalStream::LocalStream(PipelineCore& core, uint64_t number,
 LocalStream::~LocalStream() = default;
 
 absl::Status LocalStream::Start() {
+  const bool pushed = config_.source == StreamSourceKind::kPushedFrames;
+  if (!pushed) {
+    reader_ = MakeVideoReader(
+        config_.source == StreamSourceKind::kFile ? config_.file : "",
+        core_.options.image_limits, core_.model.engine->host_allocator(),
+        core_.clock, *this, [this] { listener_.InputWanted(); });
+  }
   {
     const absl::MutexLock lock(&mutex_);
     StreamStarted started;
     started.stream_id = absl::StrCat(number_);
     started.delivery = config_.delivery;
     sequencer_.Announce(std::move(started));
-    source_running_ = config_.source != StreamSourceKind::kPushedFrames;
+    source_running_ = !pushed;
   }
-  if (config_.source != StreamSourceKind::kPushedFrames) {
-    reader_ = StartVideoReader(
-        config_.source == StreamSourceKind::kFile ? config_.file : "",
-        core_.options.image_limits, core_.model.engine->host_allocator(), *this,
-        [this] { listener_.InputWanted(); });
-  }
+  if (reader_ != nullptr) reader_->Start();
   Proceed();
   return absl::OkStatus();
 }
@@ -392,7 +394,7 @@ void LocalStream::DecodeNext() {
     } else if (!cancelled_) {
       PutFrame({next.index, *std::move(image),
                 std::max(offset, absl::ZeroDuration()), next.frame.capture_time,
-                std::move(prompts), start, spent});
+                std::move(next.prompts), start, spent});
     }
   }
   Proceed();

@@ -87,6 +87,7 @@ absl::StatusOr<std::vector<PromptResult>> EncodeResults(
   SAM3_CHECK(prompts.size() == detections.size());
   std::vector<PromptResult> results(prompts.size());
   for (size_t i = 0; i < prompts.size(); ++i) {
+    results[i].prompt_index = static_cast<int>(i);
     results[i].prompt_id = prompts[i].prompt_id;
     results[i].presence_score = detections[i].presence_score;
   }

@@ -1,3 +1,121 @@
 #include "pipeline/video_reader.h"
 
-namespace sam3 {}
+#include <pthread.h>
+
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "pipeline/media/byte_source.h"
+#include "pipeline/media/video_decoder.h"
+
+namespace sam3 {
+namespace {
+
+constexpr size_t kMaxPushedBytes = 4 << 20;
+
+class ThreadedReader final : public VideoReader {
+ public:
+  ThreadedReader(std::string path, const ImageLimits& limits,
+                 HostAllocator& allocator, Clock& clock, FrameSink& sink,
+                 std::function<void()> wants_bytes)
+      : path_(std::move(path)),
+        options_{.limits = limits},
+        allocator_(allocator),
+        clock_(clock),
+        sink_(sink),
+        bytes_(kMaxPushedBytes, std::move(wants_bytes)) {}
+
+  ~ThreadedReader() override {
+    Stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  void Start() override {
+    thread_ = std::thread([this] { Run(); });
+    pthread_setname_np(thread_.native_handle(), "sam3-video");
+  }
+
+  bool WantsBytes() const override { return bytes_.WantsBytes(); }
+  void PushBytes(std::string bytes) override { bytes_.Push(std::move(bytes)); }
+  void CloseBytes() override { bytes_.Close(); }
+
+  void Stop() override {
+    bytes_.Abort();
+    const absl::MutexLock lock(&mutex_);
+    stopped_ = true;
+    if (decoder_ != nullptr) decoder_->Interrupt();
+  }
+
+ private:
+  void Run() {
+    absl::StatusOr<std::unique_ptr<VideoDecoder>> decoder =
+        path_.empty() ? VideoDecoder::OpenBytes(bytes_, options_, allocator_)
+                      : VideoDecoder::OpenFile(path_, options_, allocator_);
+    if (!decoder.ok()) return sink_.SourceEnded(decoder.status());
+    {
+      const absl::MutexLock lock(&mutex_);
+      decoder_ = decoder->get();
+      if (stopped_) decoder_->Interrupt();
+    }
+    const absl::Status status = Decode(**decoder);
+    {
+      const absl::MutexLock lock(&mutex_);
+      decoder_ = nullptr;
+    }
+    sink_.SourceEnded(status);
+  }
+
+  absl::Status Decode(VideoDecoder& decoder) {
+    while (true) {
+      const absl::Time start = clock_.Now();
+      absl::StatusOr<std::optional<VideoPicture>> picture = decoder.Next();
+      if (!picture.ok()) return picture.status();
+      if (!picture->has_value()) break;
+      const absl::Duration spent = clock_.Now() - start;
+      VideoPicture& next = **picture;
+      if (next.size_changed) {
+        sink_.ReportSource(SourceEventKind::kResolutionChanged,
+                           absl::StrCat("frames are now ", next.image.width(),
+                                        " x ", next.image.height()));
+      }
+      if (!sink_.Publish({std::move(next.image), next.start_offset, spent})) {
+        return absl::CancelledError("the stream has ended");
+      }
+    }
+    if (decoder.damaged_packets() > 0) {
+      sink_.ReportSource(
+          SourceEventKind::kDamaged,
+          absl::StrCat(decoder.damaged_packets(),
+                       " parts of the video could not be decoded"));
+    }
+    sink_.ReportSource(SourceEventKind::kEnded, "the video has ended");
+    return absl::OkStatus();
+  }
+
+  const std::string path_;
+  const VideoDecoder::Options options_;
+  HostAllocator& allocator_;
+  Clock& clock_;
+  FrameSink& sink_;
+  ByteSource bytes_;
+  absl::Mutex mutex_;
+  VideoDecoder* decoder_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace
+
+std::unique_ptr<VideoReader> MakeVideoReader(
+    const std::string& path, const ImageLimits& limits,
+    HostAllocator& allocator, Clock& clock, FrameSink& sink,
+    std::function<void()> wants_bytes) {
+  return std::make_unique<ThreadedReader>(path, limits, allocator, clock, sink,
+                                          std::move(wants_bytes));
+}
+
+}  // namespace sam3

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "inference/base/clock.h"
 #include "inference/image.h"
 #include "pipeline/media/image_decoder.h"
 #include "pipeline/segmentation.h"
@@ -40,6 +41,9 @@ class VideoReader {
  public:
   virtual ~VideoReader() = default;
 
+  // Once, before anything else.
+  virtual void Start() = 0;
+
   // For pushed bytes. True while more would be taken without growing a buffer
   // beyond its bound.
   virtual bool WantsBytes() const = 0;
@@ -50,12 +54,13 @@ class VideoReader {
   virtual void Stop() = 0;
 };
 
-// Starts reading `path`, or pushed bytes when it is empty. The sink and the
-// allocator must outlive the reader. `wants_bytes` is called, from the reader's
-// thread, when WantsBytes() turns true.
-std::unique_ptr<VideoReader> StartVideoReader(
-    const std::string& path, const ImageLimits& limits,
-    HostAllocator& allocator, FrameSink& sink,
-    std::function<void()> wants_bytes);
+// A reader of `path`, or of pushed bytes when it is empty. Everything borrowed
+// must outlive it. `wants_bytes` is called, from the reader's thread, when
+// WantsBytes() turns true.
+std::unique_ptr<VideoReader> MakeVideoReader(const std::string& path,
+                                             const ImageLimits& limits,
+                                             HostAllocator& allocator,
+                                             Clock& clock, FrameSink& sink,
+                                             std::function<void()> wants_bytes);
 
 }  // namespace sam3

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "sam3/v1/segmentation_service.grpc.pb.h"
+
+namespace sam3 {
+
+// Where a command's server is: somewhere else, or in this process.
+struct ConnectionOptions {
+  std::string server = "localhost:50051";
+  // In process when `in_process`; an empty folder is the embedded demo model.
+  bool in_process = false;
+  std::string model_dir;
+  std::string device = "cpu";
+  std::string dtype = "auto";
+  std::string media_root;
+};
+
+// A stub and whatever has to live as long as it. Used by one thread.
+class Connection {
+ public:
+  // Loads the model for an in-process server, which blocks; otherwise waits a
+  // moment for the server. UNAVAILABLE says what to do.
+  static absl::StatusOr<std::unique_ptr<Connection>> Open(
+      const ConnectionOptions& options);
+  virtual ~Connection() = default;
+  virtual v1::SegmentationService::Stub& stub() = 0;
+};
+
+// The exit status of sam3ctl for an error of the server: 3 refused, 4 failed,
+// 5 unreachable.
+int ExitStatusOf(const absl::Status& status);
+int ExitStatusOf(const grpc::Status& status);
+
+// Code, message and details, one line each, to standard error.
+void PrintError(const grpc::Status& status);
+
+}  // namespace sam3

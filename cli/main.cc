@@ -1,0 +1,46 @@
+#include <CLI/CLI.hpp>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "service/version.h"
+
+int main(int argc, char** argv) {
+  CLI::App app("Talks to a SAM 3 server, or runs one in this process.",
+               "sam3ctl");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", absl::StrCat("sam3ctl ", sam3::kVersion));
+  app.footer(
+      "Exit status: 0 ok, 2 wrong usage, 3 server refused, 4 server failed, 5 "
+      "unreachable.\n"
+      "Example: sam3ctl segment a.jpg --demo --text \"red circle\" --overlay "
+      "out.png\n");
+  struct Entry {
+    const char* name;
+    const char* help;
+    sam3::RunCommand (*add)(CLI::App*);
+  };
+  const Entry entries[] = {
+      {"segment", "Find things in a picture", sam3::AddSegmentCommand},
+      {"stream", "Find things in a video", sam3::AddStreamCommand},
+      {"tensors", "Write the model's raw outputs", sam3::AddTensorsCommand},
+      {"info", "Describe the server", sam3::AddInfoCommand},
+      {"explain", "Say what a request would do", sam3::AddExplainCommand},
+      {"verify", "Check a model folder", sam3::AddVerifyCommand},
+      {"doctor", "Check this machine", sam3::AddDoctorCommand}};
+  std::vector<std::pair<CLI::App*, sam3::RunCommand>> commands;
+  for (const Entry& entry : entries) {
+    CLI::App* command = app.add_subcommand(entry.name, entry.help);
+    commands.emplace_back(command, entry.add(command));
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : sam3::kWrongUsage;
+  }
+  for (const auto& [command, run] : commands) {
+    if (command->parsed()) return run();
+  }
+  return sam3::kWrongUsage;
+}

@@ -1,0 +1,161 @@
+// tensors and verify: commands that work on a model folder without a service.
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/prompt_flags.h"
+#include "inference/base/status_macros.h"
+#include "inference/engine_factory.h"
+#include "pipeline/media/image_decoder.h"
+#include "pipeline/prompt_geometry.h"
+#include "service/validate.h"
+
+namespace sam3 {
+namespace {
+
+struct ModelFlags {
+  std::string image;
+  std::string out;
+  PromptFlags prompts;
+  EngineOptions engine;
+};
+
+// Writes fp32 tensors as a safetensors file.
+absl::Status WriteSafetensors(const std::vector<NamedTensor>& tensors,
+                              const std::string& path) {
+  std::vector<std::string> entries;
+  uint64_t offset = 0;
+  for (const NamedTensor& tensor : tensors) {
+    const uint64_t bytes = tensor.values.size() * sizeof(float);
+    entries.push_back(
+        absl::StrCat("\"", tensor.name, "\":{\"dtype\":\"F32\",\"shape\":[",
+                     absl::StrJoin(tensor.shape, ","), "],\"data_offsets\":[",
+                     offset, ",", offset + bytes, "]}"));
+    offset += bytes;
+  }
+  std::string header = absl::StrCat("{", absl::StrJoin(entries, ","), "}");
+  header.append((8 - header.size() % 8) % 8, ' ');
+  const uint64_t size = header.size();
+  std::ofstream file(path, std::ios::binary);
+  file.write(reinterpret_cast<const char*>(&size), sizeof(size));
+  file.write(header.data(), static_cast<std::streamsize>(header.size()));
+  for (const NamedTensor& tensor : tensors) {
+    file.write(
+        reinterpret_cast<const char*>(tensor.values.data()),
+        static_cast<std::streamsize>(tensor.values.size() * sizeof(float)));
+  }
+  file.close();
+  return file ? absl::OkStatus()
+              : absl::UnavailableError(
+                    absl::StrCat(path, ": cannot be written"));
+}
+
+absl::Status WriteTensors(const ModelFlags& flags) {
+  SAM3_ASSIGN_OR_RETURN(const std::string bytes, ReadWholeFile(flags.image));
+  SAM3_ASSIGN_OR_RETURN(const auto prompts, MakePrompts(flags.prompts));
+  if (prompts.size() != 1) {
+    return absl::InvalidArgumentError("tensors takes one --text");
+  }
+  SAM3_ASSIGN_OR_RETURN(LoadedModel model, LoadModel(flags.engine));
+  v1::SegmentConceptsRequest request;
+  request.mutable_image()->set_content(bytes);
+  *request.add_prompts() = prompts.front();
+  const RequestValidator validator({}, *model.tokenizer, "");
+  SAM3_ASSIGN_OR_RETURN(const ConceptRequest valid,
+                        validator.ValidateConcepts(request));
+  SAM3_ASSIGN_OR_RETURN(const Image image,
+                        DecodeImage(bytes, {}, model.engine->host_allocator()));
+  SAM3_ASSIGN_OR_RETURN(
+      const auto engine_prompts,
+      ToEnginePrompts(valid.prompts, valid.options, image.width(),
+                      image.height(), nullptr));
+  const EnginePrompt& prompt = engine_prompts.front();
+  SAM3_ASSIGN_OR_RETURN(
+      std::vector<NamedTensor> tensors,
+      model.engine->RawConceptOutputs(image, prompt.text, prompt.exemplars));
+  NamedTensor ids{"input_ids", {kTextContextLength}, {}};
+  for (const int32_t id : prompt.text.ids) {
+    ids.values.push_back(static_cast<float>(id));
+  }
+  tensors.push_back(std::move(ids));
+  SAM3_RETURN_IF_ERROR(WriteSafetensors(tensors, flags.out));
+  for (const NamedTensor& tensor : tensors) {
+    std::printf("%-16s [%s]\n", tensor.name.c_str(),
+                absl::StrJoin(tensor.shape, ", ").c_str());
+  }
+  std::printf("written %s\n", flags.out.c_str());
+  return absl::OkStatus();
+}
+
+int RunVerify(const ModelFlags& flags) {
+  const absl::StatusOr<LoadedModel> model = LoadModel(flags.engine);
+  if (!model.ok()) return Complain(model.status(), 3);
+  const EngineInfo& info = model->engine->info();
+  std::printf(
+      "%s: %.1f M parameters, fingerprint %s\n"
+      "all names, shapes and types are as config.json says; all values "
+      "finite\n",
+      info.model_name.c_str(), static_cast<double>(info.parameter_count) * 1e-6,
+      info.model_fingerprint.c_str());
+  const absl::Status warm = model->engine->Warmup({1});
+  if (!warm.ok()) return Complain(warm, 4);
+  std::printf("one picture of %d x %d and one prompt run on %s in %s\n",
+              info.image_size, info.image_size, info.device.c_str(),
+              info.dtype.c_str());
+  return 0;
+}
+
+void AddEngineFlags(CLI::App* app, EngineOptions* engine) {
+  app->add_option("--device", engine->device, "cpu or cuda:N")
+      ->capture_default_str();
+  app->add_option_function<std::string>(
+         "--dtype",
+         [engine](const std::string& name) {
+           engine->dtype = name == "fp32"   ? DtypeChoice::kFp32
+                           : name == "bf16" ? DtypeChoice::kBf16
+                                            : DtypeChoice::kAuto;
+         },
+         "auto, fp32 or bf16")
+      ->check(CLI::IsMember({"auto", "fp32", "bf16"}));
+}
+
+}  // namespace
+
+RunCommand AddTensorsCommand(CLI::App* app) {
+  auto flags = std::make_shared<ModelFlags>();
+  app->add_option("image", flags->image, "JPEG, PNG, WebP or BMP file")
+      ->required();
+  app->add_option("--model", flags->engine.model_dir,
+                  "Model folder (default: the embedded demo model)");
+  AddPromptFlags(app, &flags->prompts);
+  AddEngineFlags(app, &flags->engine);
+  app->add_option("--out", flags->out, "File to write (.safetensors)")
+      ->required();
+  app->footer(
+      "Example:\n"
+      "  sam3ctl tensors truck.jpg --model ~/sam3 --text truck --out "
+      "t.safetensors\n");
+  return [flags] {
+    const absl::Status status = WriteTensors(*flags);
+    return status.ok() ? 0 : Complain(status, 3);
+  };
+}
+
+RunCommand AddVerifyCommand(CLI::App* app) {
+  auto flags = std::make_shared<ModelFlags>();
+  app->add_option("folder", flags->engine.model_dir,
+                  "Model folder in the Hugging Face layout")
+      ->required();
+  AddEngineFlags(app, &flags->engine);
+  app->footer("Example:\n  sam3ctl verify ~/sam3\n");
+  return [flags] { return RunVerify(*flags); };
+}
+
+}  // namespace sam3

@@ -1,0 +1,50 @@
+#include "cli/output.h"
+
+#include <google/protobuf/util/json_util.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+
+namespace sam3 {
+
+std::string ToJson(const google::protobuf::Message& message, bool indented) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = indented;
+  options.always_print_primitive_fields = true;
+  std::string json;
+  const auto status =
+      google::protobuf::util::MessageToJsonString(message, &json, options);
+  return status.ok() ? json : "{}";
+}
+
+int Complain(const absl::Status& status, int exit_status) {
+  std::fprintf(stderr, "sam3ctl: %s\n", std::string(status.message()).c_str());
+  return exit_status;
+}
+
+ProgressLine::ProgressLine() : terminal_(::isatty(STDERR_FILENO) == 1) {}
+
+ProgressLine::~ProgressLine() {
+  if (drawn_) std::fputs("\r\033[K", stderr);
+}
+
+void ProgressLine::Show(int64_t done, int64_t total, const std::string& text) {
+  if (!terminal_) return;
+  drawn_ = true;
+  constexpr int kWidth = 24;
+  std::string bar;
+  if (total > 0) {
+    const auto filled =
+        static_cast<int>(std::min<int64_t>(kWidth, kWidth * done / total));
+    bar = absl::StrCat("[", std::string(static_cast<size_t>(filled), '#'),
+                       std::string(static_cast<size_t>(kWidth - filled), '.'),
+                       "] ");
+  }
+  std::fprintf(stderr, "\r\033[K%s%s", bar.c_str(), text.c_str());
+  std::fflush(stderr);
+}
+
+}  // namespace sam3

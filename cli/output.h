@@ -1,0 +1,34 @@
+#pragma once
+
+#include <google/protobuf/message.h>
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace sam3 {
+
+inline constexpr int kWrongUsage = 2;
+
+// The message's JSON (lowerCamelCase), on one line or indented.
+std::string ToJson(const google::protobuf::Message& message, bool indented);
+
+// "sam3ctl: message" to standard error; returns `exit_status`.
+int Complain(const absl::Status& status, int exit_status);
+
+// A line that is drawn over itself while something lasts; silent where standard
+// error is no terminal.
+class ProgressLine {
+ public:
+  ProgressLine();
+  ~ProgressLine();
+  // `total` may be 0 when nobody knows it.
+  void Show(int64_t done, int64_t total, const std::string& text);
+
+ private:
+  const bool terminal_;
+  bool drawn_ = false;
+};
+
+}  // namespace sam3

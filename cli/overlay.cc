@@ -1,0 +1,147 @@
+#include "cli/overlay.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <opencv2/imgproc.hpp>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "inference/base/status_macros.h"
+#include "pipeline/mask_codec.h"
+#include "pipeline/mask_raster.h"
+#include "pipeline/media/image_writer.h"
+
+namespace sam3 {
+namespace {
+
+constexpr int kJpegQuality = 92;
+
+// RGB, far apart from each other in hue and all visible on light and dark.
+const cv::Scalar& ColourOf(size_t prompt) {
+  static const std::array<cv::Scalar, 8> kColours = {
+      cv::Scalar(255, 64, 64),  cv::Scalar(48, 160, 255),
+      cv::Scalar(64, 208, 96),  cv::Scalar(255, 176, 32),
+      cv::Scalar(192, 96, 255), cv::Scalar(32, 208, 208),
+      cv::Scalar(255, 96, 192), cv::Scalar(160, 176, 64)};
+  return kColours[prompt % kColours.size()];
+}
+
+// Sizes of strokes and letters that suit a picture.
+struct Pen {
+  int stroke = 1;
+  double font = 0.4;
+};
+
+Pen PenFor(const cv::Mat& canvas) {
+  const double side = std::sqrt(static_cast<double>(canvas.total()));
+  return {std::max(1, static_cast<int>(std::lround(side / 400))),
+          std::clamp(side / 1100, 0.35, 2.0)};
+}
+
+absl::Status TintMask(const v1::Mask& mask, const cv::Scalar& colour,
+                      const Pen& pen, cv::Mat* canvas) {
+  SAM3_ASSIGN_OR_RETURN(
+      const MaskRuns runs,
+      RunsFromCoco({mask.width_px(), mask.height_px(), mask.rle().counts()}));
+  if (runs.width != canvas->cols || runs.height != canvas->rows) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a mask of ", runs.width, " x ", runs.height,
+                     " for a picture of ", canvas->cols, " x ", canvas->rows));
+  }
+  MaskRaster raster = CropToBox(runs);
+  if (raster.width == 0) return absl::OkStatus();
+  const cv::Mat inside(raster.height, raster.width, CV_8UC1,
+                       raster.pixels.data());
+  const cv::Rect crop(raster.x, raster.y, raster.width, raster.height);
+  cv::Mat region = (*canvas)(crop);
+  cv::Mat tinted;
+  constexpr double kTint = 0.45;
+  cv::addWeighted(region, 1 - kTint, cv::Mat(region.size(), CV_8UC3, colour),
+                  kTint, 0, tinted);
+  tinted.copyTo(region, inside);
+  std::vector<std::vector<cv::Point>> outline;
+  cv::findContours(inside, outline, cv::RETR_EXTERNAL, cv::CHAIN_APPROX_NONE,
+                   crop.tl());
+  cv::drawContours(*canvas, outline, -1, colour, pen.stroke, cv::LINE_AA);
+  return absl::OkStatus();
+}
+
+void DrawLabel(const std::string& text, cv::Point corner,
+               const cv::Scalar& colour, const Pen& pen, cv::Mat* canvas) {
+  int baseline = 0;
+  const cv::Size size = cv::getTextSize(text, cv::FONT_HERSHEY_SIMPLEX,
+                                        pen.font, pen.stroke, &baseline);
+  const int height = size.height + baseline + 2;
+  // Above the box, or inside it at the picture's upper edge.
+  const int top = corner.y >= height ? corner.y - height : corner.y;
+  const int left =
+      std::clamp(corner.x, 0, std::max(0, canvas->cols - size.width - 4));
+  cv::rectangle(*canvas, cv::Rect(left, top, size.width + 4, height), colour,
+                cv::FILLED);
+  cv::putText(*canvas, text, cv::Point(left + 2, top + size.height + 1),
+              cv::FONT_HERSHEY_SIMPLEX, pen.font, cv::Scalar(255, 255, 255),
+              pen.stroke, cv::LINE_AA);
+}
+
+}  // namespace
+
+absl::StatusOr<Image> DrawOverlay(const Image& picture,
+                                  const std::vector<v1::PromptResult>& results,
+                                  const std::vector<std::string>& labels) {
+  HeapAllocator allocator;
+  const std::shared_ptr<uint8_t> pixels =
+      allocator.Allocate(picture.size_bytes());
+  if (pixels == nullptr) return absl::ResourceExhaustedError("no memory");
+  std::memcpy(pixels.get(), picture.pixels(), picture.size_bytes());
+  cv::Mat canvas(picture.height(), picture.width(), CV_8UC3, pixels.get());
+  const Pen pen = PenFor(canvas);
+  for (size_t i = 0; i < results.size(); ++i) {
+    for (const v1::Instance& instance : results[i].instances()) {
+      if (!instance.mask().has_rle()) continue;
+      SAM3_RETURN_IF_ERROR(
+          TintMask(instance.mask(), ColourOf(i), pen, &canvas));
+    }
+  }
+  for (size_t i = 0; i < results.size(); ++i) {
+    for (const v1::Instance& instance : results[i].instances()) {
+      const auto& box = instance.box().xyxy();
+      const cv::Point low(static_cast<int>(box.x0()),
+                          static_cast<int>(box.y0()));
+      const cv::Point high(static_cast<int>(box.x1()) - 1,
+                           static_cast<int>(box.y1()) - 1);
+      cv::rectangle(canvas, low, high, ColourOf(i), pen.stroke);
+      DrawLabel(absl::StrFormat("%s %.2f", labels[i], instance.score()), low,
+                ColourOf(i), pen, &canvas);
+    }
+  }
+  return Image(pixels, picture.width(), picture.height());
+}
+
+absl::Status WritePicture(const Image& image, const std::string& path) {
+  const std::string lower = absl::AsciiStrToLower(path);
+  const bool jpeg =
+      absl::EndsWith(lower, ".jpg") || absl::EndsWith(lower, ".jpeg");
+  if (!jpeg && !absl::EndsWith(lower, ".png")) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": a picture's name ends in .png or .jpg"));
+  }
+  SAM3_ASSIGN_OR_RETURN(
+      const std::string bytes,
+      jpeg ? EncodeJpeg(image, kJpegQuality) : EncodePng(image));
+  std::ofstream file(path, std::ios::binary);
+  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  file.close();
+  if (!file) {
+    return absl::UnavailableError(
+        absl::StrCat(path, ": cannot be written (no such folder, or no room)"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace sam3

@@ -1,0 +1,286 @@
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "cli/commands.h"
+#include "cli/connection.h"
+#include "cli/output.h"
+#include "cli/overlay.h"
+#include "cli/prompt_flags.h"
+#include "inference/base/status_macros.h"
+#include "pipeline/media/video_decoder.h"
+#include "pipeline/media/video_writer.h"
+
+namespace sam3 {
+namespace {
+
+constexpr size_t kChunkBytes = 256 << 10;
+
+struct StreamFlags {
+  ConnectionOptions connection;
+  PromptFlags prompts;
+  std::string source;
+  std::string overlay;
+  bool latest = false;
+  bool every = false;
+  bool track = false;
+  double fps = 0;
+  bool json = false;
+};
+
+using Stream = grpc::ClientReaderWriter<v1::SegmentStreamRequest,
+                                        v1::SegmentStreamResponse>;
+
+// Decodes the file a second time, beside the server, and draws what comes back
+// for each frame; frames without a result are written as they are.
+class OverlayVideo {
+ public:
+  static absl::StatusOr<std::unique_ptr<OverlayVideo>> Open(
+      const StreamFlags& flags) {
+    auto video = std::make_unique<OverlayVideo>();
+    SAM3_ASSIGN_OR_RETURN(
+        video->decoder_,
+        VideoDecoder::OpenFile(flags.source, {}, video->allocator_));
+    video->path_ = flags.overlay;
+    video->labels_ = MakeLabels(flags.prompts);
+    return video;
+  }
+
+  // Results come in frame order; all of a frame's before the next frame's.
+  absl::Status Add(const v1::FrameResult& result) {
+    SAM3_RETURN_IF_ERROR(SkipTo(result.frame_index()));
+    results_.push_back(result.result());
+    return absl::OkStatus();
+  }
+
+  absl::Status Finish() {
+    SAM3_RETURN_IF_ERROR(SkipTo(-1));
+    return writer_ == nullptr
+               ? absl::InvalidArgumentError("the video has no frame")
+               : writer_->Finish();
+  }
+
+  int64_t frame_count() const { return decoder_->frame_count(); }
+
+ private:
+  // Writes every frame before `index` (all for -1).
+  absl::Status SkipTo(int64_t index) {
+    while (index < 0 || current_ < index) {
+      if (frame_.has_value()) SAM3_RETURN_IF_ERROR(WriteCurrent());
+      SAM3_ASSIGN_OR_RETURN(auto next, decoder_->Next());
+      if (!next.has_value()) {
+        frame_.reset();
+        return absl::OkStatus();
+      }
+      frame_ = std::move(next->image);
+      ++current_;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status WriteCurrent() {
+    if (writer_ == nullptr) {
+      const double rate = decoder_->frame_rate();
+      SAM3_ASSIGN_OR_RETURN(
+          writer_, VideoWriter::Create(path_, frame_->width(), frame_->height(),
+                                       rate > 0 ? rate : 25.0));
+    }
+    std::vector<std::string> labels;
+    for (size_t i = 0; i < results_.size(); ++i) {
+      labels.push_back(labels_[std::min(i, labels_.size() - 1)]);
+    }
+    SAM3_ASSIGN_OR_RETURN(const Image drawn,
+                          DrawOverlay(*frame_, results_, labels));
+    results_.clear();
+    return writer_->Write(drawn);
+  }
+
+  HeapAllocator allocator_;
+  std::unique_ptr<VideoDecoder> decoder_;
+  std::unique_ptr<VideoWriter> writer_;
+  std::string path_;
+  std::vector<std::string> labels_;
+  std::optional<Image> frame_;
+  int64_t current_ = -1;
+  std::vector<v1::PromptResult> results_;
+};
+
+absl::StatusOr<v1::SegmentStreamRequest> MakeConfig(const StreamFlags& flags) {
+  SAM3_ASSIGN_OR_RETURN(const auto prompts, MakePrompts(flags.prompts));
+  v1::SegmentStreamRequest request;
+  v1::StreamConfig* config = request.mutable_config();
+  config->mutable_pushed_chunks();
+  config->set_delivery(flags.latest ? v1::StreamConfig::DELIVERY_LATEST
+                                    : v1::StreamConfig::DELIVERY_EVERY);
+  if (flags.track) config->set_task(v1::StreamConfig::TASK_TRACK);
+  for (const v1::ConceptPrompt& prompt : prompts) {
+    *config->add_prompts() = prompt;
+  }
+  if (flags.prompts.threshold) {
+    config->set_score_threshold(*flags.prompts.threshold);
+  }
+  if (flags.prompts.nms) config->set_nms_iou_threshold(*flags.prompts.nms);
+  config->set_max_instances_per_prompt(flags.prompts.max_instances);
+  SAM3_ASSIGN_OR_RETURN(*config->mutable_mask_options(),
+                        MakeMaskOptions(flags.prompts.mask));
+  config->set_analyse_fps(flags.fps);
+  return request;
+}
+
+void SendFile(const std::string& path, Stream* stream) {
+  std::ifstream file(path, std::ios::binary);
+  std::string buffer(kChunkBytes, '\0');
+  while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())),
+         file.gcount() > 0) {
+    v1::SegmentStreamRequest request;
+    request.mutable_chunk()->set_data(buffer.data(),
+                                      static_cast<size_t>(file.gcount()));
+    // False: the server ended the stream; its status says why.
+    if (!stream->Write(request)) break;
+  }
+  stream->WritesDone();
+}
+
+void PrintFrame(const StreamFlags& flags, const v1::FrameResult& result) {
+  const std::vector<std::string> labels = MakeLabels(flags.prompts);
+  const auto index = static_cast<size_t>(result.result().prompt_index());
+  std::string scores;
+  for (const v1::Instance& instance : result.result().instances()) {
+    absl::StrAppendFormat(&scores, "%s%.2f", scores.empty() ? "" : ", ",
+                          instance.score());
+  }
+  const double seconds =
+      static_cast<double>(result.start_offset().seconds()) +
+      static_cast<double>(result.start_offset().nanos()) * 1e-9;
+  std::printf("%6lld  %8.3f s  \"%s\" %d%s%s%s\n",
+              static_cast<long long>(result.frame_index()), seconds,
+              labels[std::min(index, labels.size() - 1)].c_str(),
+              result.result().instances_size(), scores.empty() ? "" : " (",
+              scores.c_str(), scores.empty() ? "" : ")");
+}
+
+void PrintSummary(const v1::StreamSummary& summary, double seconds) {
+  int64_t dropped = 0;
+  std::string reasons;
+  for (const auto& entry : summary.dropped()) {
+    dropped += entry.frame_count();
+    absl::StrAppend(&reasons, reasons.empty() ? " (" : ", ",
+                    entry.frame_count(), " ",
+                    v1::DropReason_Name(entry.reason()));
+  }
+  if (!reasons.empty()) reasons += ")";
+  std::printf(
+      "%lld frames: %lld answered, %.1f/s, %lld dropped%s, %lld "
+      "refused\n",
+      static_cast<long long>(summary.frames_in_count()),
+      static_cast<long long>(summary.answered_count()),
+      static_cast<double>(summary.answered_count()) / seconds,
+      static_cast<long long>(dropped), reasons.c_str(),
+      static_cast<long long>(summary.refused_count()));
+}
+
+absl::Status Receive(const StreamFlags& flags, OverlayVideo* overlay,
+                     Stream* stream) {
+  const auto start = std::chrono::steady_clock::now();
+  ProgressLine progress;
+  v1::SegmentStreamResponse message;
+  while (stream->Read(&message)) {
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+            .count();
+    if (flags.json) {
+      std::printf("%s\n", ToJson(message, /*indented=*/false).c_str());
+      std::fflush(stdout);
+    } else if (message.has_summary()) {
+      PrintSummary(message.summary(), std::max(seconds, 1e-3));
+    } else if (message.has_source_event()) {
+      std::fprintf(stderr, "%s\n", message.source_event().message().c_str());
+    } else if (message.has_result() && overlay == nullptr) {
+      PrintFrame(flags, message.result());
+    }
+    if (!message.has_result()) continue;
+    const int64_t done = message.result().frame_index() + 1;
+    if (overlay != nullptr) {
+      SAM3_RETURN_IF_ERROR(overlay->Add(message.result()));
+      progress.Show(done, overlay->frame_count(),
+                    absl::StrFormat("%d frames, %.1f/s", done,
+                                    static_cast<double>(done) / seconds));
+    }
+  }
+  return overlay == nullptr ? absl::OkStatus() : overlay->Finish();
+}
+
+int RunStream(const StreamFlags& flags) {
+  const auto config = MakeConfig(flags);
+  if (!config.ok()) return Complain(config.status(), kWrongUsage);
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(flags.source, error)) {
+    return Complain(absl::NotFoundError(absl::StrCat(
+                        flags.source,
+                        ": no such video file (cameras come in a later "
+                        "version)")),
+                    kWrongUsage);
+  }
+  std::unique_ptr<OverlayVideo> overlay;
+  if (!flags.overlay.empty()) {
+    auto opened = OverlayVideo::Open(flags);
+    if (!opened.ok()) return Complain(opened.status(), kWrongUsage);
+    overlay = *std::move(opened);
+  }
+  const auto connection = Connection::Open(flags.connection);
+  if (!connection.ok()) {
+    return Complain(connection.status(), ExitStatusOf(connection.status()));
+  }
+  grpc::ClientContext context;
+  const std::unique_ptr<Stream> stream =
+      (*connection)->stub().SegmentStream(&context);
+  stream->Write(*config);
+  std::thread sender([&] { SendFile(flags.source, stream.get()); });
+  const absl::Status received = Receive(flags, overlay.get(), stream.get());
+  if (!received.ok()) context.TryCancel();
+  sender.join();
+  const grpc::Status status = stream->Finish();
+  if (!received.ok()) return Complain(received, kWrongUsage);
+  if (!status.ok()) {
+    PrintError(status);
+    return ExitStatusOf(status);
+  }
+  if (overlay != nullptr && !flags.json) {
+    std::printf("overlay %s\n", flags.overlay.c_str());
+  }
+  return 0;
+}
+
+}  // namespace
+
+RunCommand AddStreamCommand(CLI::App* app) {
+  auto flags = std::make_shared<StreamFlags>();
+  app->add_option("source", flags->source, "Video file")->required();
+  AddPromptFlags(app, &flags->prompts);
+  AddConnectionFlags(app, &flags->connection);
+  auto* latest = app->add_flag("--latest", flags->latest,
+                               "Drop frames that cannot be answered in time");
+  app->add_flag("--every", flags->every, "Answer every frame (default)")
+      ->excludes(latest);
+  app->add_flag("--track", flags->track, "Object ids that last");
+  app->add_option("--fps", flags->fps, "Frames to analyse per second of video");
+  app->add_flag("--json", flags->json, "Print one JSON message per line");
+  app->add_option("--overlay", flags->overlay,
+                  "Write the video with masks drawn (.mp4)");
+  app->footer(
+      "Examples:\n"
+      "  sam3ctl stream clip.mp4 --text person --overlay out.mp4\n"
+      "  sam3ctl stream clip.mp4 --text \"red circle\" --fps 5 --json\n");
+  return [flags] { return RunStream(*flags); };
+}
+
+}  // namespace sam3

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+
+namespace sam3 {
+
+// Bytes on their way from a client that pushes to a decoder that pulls.
+//
+// Threads: one reader, which blocks in Read(); any writers, which never block:
+// they ask WantsBytes() and hold back by themselves.
+class ByteSource {
+ public:
+  // `wants_bytes` is called by the reading thread, with no lock held, when
+  // WantsBytes() turns true.
+  ByteSource(size_t capacity_bytes, std::function<void()> wants_bytes);
+
+  bool WantsBytes() const;
+  void Push(std::string bytes);
+  // No more will come; what is there is still read.
+  void Close();
+  // The reader gets nothing any more, at once.
+  void Abort();
+
+  // Blocks for at least one byte. 0 at the end, -1 after Abort().
+  int64_t Read(uint8_t* buffer, size_t size);
+
+ private:
+  bool Readable() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return aborted_ || closed_ || !chunks_.empty();
+  }
+
+  const size_t capacity_bytes_;
+  const std::function<void()> wants_bytes_;
+  mutable absl::Mutex mutex_;
+  std::deque<std::string> chunks_ ABSL_GUARDED_BY(mutex_);
+  // Position in the first chunk.
+  size_t offset_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t size_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool aborted_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace sam3

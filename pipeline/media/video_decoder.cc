@@ -1,0 +1,301 @@
+#include "pipeline/media/video_decoder.h"
+
+#include <atomic>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "inference/base/status_macros.h"
+#include "pipeline/error_reason.h"
+#include "pipeline/media/exif_orientation.h"
+#include "pipeline/media/ffmpeg.h"
+
+namespace sam3 {
+namespace {
+
+constexpr int kIoBufferBytes = 64 << 10;
+// From this height on video without a colour tag is taken for BT.709.
+constexpr int kHdLines = 720;
+
+absl::Status Undecodable(absl::string_view what) {
+  return WithReason(absl::InvalidArgumentError(what),
+                    reason::kMediaUndecodable);
+}
+
+int ReadBytes(void* opaque, uint8_t* buffer, int size) {
+  const int64_t count =
+      static_cast<ByteSource*>(opaque)->Read(buffer, static_cast<size_t>(size));
+  if (count < 0) return AVERROR_EXIT;
+  return count == 0 ? AVERROR_EOF : static_cast<int>(count);
+}
+
+// EXIF's number for the turn that a track's display matrix asks for.
+int OrientationOf(const AVStream& stream) {
+  const uint8_t* matrix =
+      av_stream_get_side_data(&stream, AV_PKT_DATA_DISPLAYMATRIX, nullptr);
+  if (matrix == nullptr) return 1;
+  const double counterclockwise =
+      av_display_rotation_get(reinterpret_cast<const int32_t*>(matrix));
+  if (std::isnan(counterclockwise)) return 1;
+  const int quarter_turns =
+      static_cast<int>(std::lround(-counterclockwise / 90.0)) & 3;
+  constexpr int kOrientations[] = {1, 6, 3, 8};
+  return kOrientations[quarter_turns];
+}
+
+class FfmpegDecoder final : public VideoDecoder {
+ public:
+  FfmpegDecoder(const Options& options, HostAllocator& allocator)
+      : options_(options), allocator_(allocator) {}
+
+  absl::Status Open(const std::string& path, ByteSource* bytes) {
+    AVFormatContext* input = avformat_alloc_context();
+    if (input == nullptr) return absl::ResourceExhaustedError("no memory");
+    input->interrupt_callback = {&FfmpegDecoder::Interrupted, this};
+    if (bytes != nullptr) {
+      bytes_ = bytes;
+      auto* buffer = static_cast<uint8_t*>(av_malloc(kIoBufferBytes));
+      io_.reset(avio_alloc_context(buffer, kIoBufferBytes, /*write_flag=*/0,
+                                   bytes, &ReadBytes, nullptr, nullptr));
+      input->pb = io_.get();
+    }
+    // On failure FFmpeg frees the context itself.
+    int code = avformat_open_input(
+        &input, path.empty() ? nullptr : path.c_str(), nullptr, nullptr);
+    if (code == AVERROR(ENOENT)) {
+      return absl::NotFoundError(absl::StrCat(path, ": no such file"));
+    }
+    if (code < 0) {
+      return Undecodable(absl::StrCat("this is no video that can be read: ",
+                                      FfmpegError(code)));
+    }
+    input_.reset(input);
+    code = avformat_find_stream_info(input_.get(), nullptr);
+    if (code < 0) {
+      return Undecodable(absl::StrCat("the video's tracks cannot be read: ",
+                                      FfmpegError(code)));
+    }
+    return OpenCodec();
+  }
+
+  absl::StatusOr<std::optional<VideoPicture>> Next() override {
+    while (true) {
+      if (interrupted_) return absl::CancelledError("interrupted");
+      const int code = avcodec_receive_frame(codec_.get(), frame_.get());
+      if (code == 0) {
+        absl::StatusOr<VideoPicture> picture = Convert();
+        av_frame_unref(frame_.get());
+        if (!picture.ok()) return picture.status();
+        return std::optional<VideoPicture>(*std::move(picture));
+      }
+      if (code == AVERROR_EOF) return std::optional<VideoPicture>();
+      if (code != AVERROR(EAGAIN)) {
+        ++damaged_;
+        if (draining_) return std::optional<VideoPicture>();
+      }
+      Feed();
+    }
+  }
+
+  void Interrupt() override {
+    interrupted_ = true;
+    if (bytes_ != nullptr) bytes_->Abort();
+  }
+
+  double frame_rate() const override {
+    const AVRational rate = input_->streams[track_]->avg_frame_rate;
+    return rate.den > 0 ? av_q2d(rate) : 0;
+  }
+  int64_t frame_count() const override {
+    return input_->streams[track_]->nb_frames;
+  }
+  int64_t damaged_packets() const override { return damaged_; }
+
+ private:
+  static int Interrupted(void* self) {
+    return static_cast<FfmpegDecoder*>(self)->interrupted_ ? 1 : 0;
+  }
+
+  absl::Status OpenCodec() {
+    const AVCodec* decoder = nullptr;
+    track_ = av_find_best_stream(input_.get(), AVMEDIA_TYPE_VIDEO, -1, -1,
+                                 &decoder, 0);
+    if (track_ < 0 || decoder == nullptr) {
+      return Undecodable("there is no video track that can be decoded");
+    }
+    const AVStream& stream = *input_->streams[track_];
+    SAM3_RETURN_IF_ERROR(
+        CheckSize(stream.codecpar->width, stream.codecpar->height));
+    codec_.reset(avcodec_alloc_context3(decoder));
+    avcodec_parameters_to_context(codec_.get(), stream.codecpar);
+    codec_->thread_count = options_.threads;
+    codec_->pkt_timebase = stream.time_base;
+    // Enforced before a frame's memory is taken, also when the size grows in
+    // mid-stream.
+    codec_->max_pixels = options_.limits.max_pixels;
+    const int code = avcodec_open2(codec_.get(), decoder, nullptr);
+    if (code < 0) {
+      return Undecodable(absl::StrCat("the ", decoder->name,
+                                      " decoder refuses: ", FfmpegError(code)));
+    }
+    orientation_ = OrientationOf(stream);
+    frame_.reset(av_frame_alloc());
+    packet_.reset(av_packet_alloc());
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckSize(int64_t width, int64_t height) const {
+    const ImageLimits& limits = options_.limits;
+    if (width <= limits.max_side && height <= limits.max_side &&
+        width * height <= limits.max_pixels) {
+      return absl::OkStatus();
+    }
+    return WithReason(
+        absl::ResourceExhaustedError(
+            absl::StrCat("the video is ", width, " x ", height,
+                         " pixels; at most ", limits.max_pixels, " pixels and ",
+                         limits.max_side, " a side are allowed")),
+        reason::kMediaTooLarge);
+  }
+
+  // Gives the decoder its next packet, or tells it that none will come.
+  void Feed() {
+    while (!draining_) {
+      const int code = av_read_frame(input_.get(), packet_.get());
+      if (code < 0) {
+        // A truncated or damaged file ends where it cannot be read any more.
+        if (code != AVERROR_EOF && !interrupted_) ++damaged_;
+        draining_ = true;
+        avcodec_send_packet(codec_.get(), nullptr);
+        return;
+      }
+      const bool ours = packet_->stream_index == track_;
+      const int sent =
+          ours ? avcodec_send_packet(codec_.get(), packet_.get()) : 0;
+      av_packet_unref(packet_.get());
+      if (!ours) continue;
+      if (sent < 0 && sent != AVERROR(EAGAIN)) ++damaged_;
+      return;
+    }
+  }
+
+  absl::StatusOr<VideoPicture> Convert() {
+    const int width = frame_->width;
+    const int height = frame_->height;
+    SAM3_RETURN_IF_ERROR(CheckSize(width, height));
+    SAM3_RETURN_IF_ERROR(PrepareScaler());
+    const bool turned = orientation_ != 1;
+    const size_t bytes = static_cast<size_t>(width) * height * 3;
+    const std::shared_ptr<uint8_t> pixels = allocator_.Allocate(bytes);
+    if (pixels == nullptr) return absl::ResourceExhaustedError("no memory");
+    if (turned) upright_.resize(bytes);
+    uint8_t* target[] = {turned ? upright_.data() : pixels.get(), nullptr,
+                         nullptr, nullptr};
+    const int strides[] = {width * 3, 0, 0, 0};
+    if (sws_scale(scaler_.get(), frame_->data, frame_->linesize, 0, height,
+                  target, strides) != height) {
+      return absl::InternalError("the frame's colours cannot be converted");
+    }
+    const bool swaps = SwapsSides(orientation_);
+    if (turned) {
+      CopyOriented(upright_.data(), width, height, int64_t{width} * 3,
+                   orientation_, pixels.get());
+    }
+    VideoPicture picture;
+    picture.image =
+        Image(pixels, swaps ? height : width, swaps ? width : height);
+    picture.start_offset = Offset();
+    picture.size_changed =
+        last_width_ != 0 && (width != last_width_ || height != last_height_);
+    last_width_ = width;
+    last_height_ = height;
+    return picture;
+  }
+
+  absl::Duration Offset() {
+    const int64_t stamp = frame_->best_effort_timestamp;
+    if (stamp == AV_NOPTS_VALUE) {
+      // Raw streams carry no times: count at the nominal rate.
+      const double rate = frame_rate() > 0 ? frame_rate() : 25.0;
+      return absl::Seconds(static_cast<double>(untimed_++) / rate);
+    }
+    if (!first_stamp_.has_value()) first_stamp_ = stamp;
+    const AVRational base = input_->streams[track_]->time_base;
+    return absl::Nanoseconds(av_rescale_q(stamp - *first_stamp_, base,
+                                          AVRational{1, 1'000'000'000}));
+  }
+
+  // Rebuilt only when size, format or colours change.
+  absl::Status PrepareScaler() {
+    const auto format = static_cast<AVPixelFormat>(frame_->format);
+    scaler_.reset(sws_getCachedContext(
+        scaler_.release(), frame_->width, frame_->height, format, frame_->width,
+        frame_->height, AV_PIX_FMT_RGB24,
+        SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT, nullptr, nullptr,
+        nullptr));
+    if (scaler_ == nullptr) {
+      return Undecodable(absl::StrCat("frames of format ",
+                                      av_get_pix_fmt_name(format),
+                                      " cannot be converted to RGB"));
+    }
+    int matrix = frame_->colorspace;
+    if (matrix == AVCOL_SPC_UNSPECIFIED || matrix == AVCOL_SPC_RESERVED) {
+      matrix =
+          frame_->height >= kHdLines ? AVCOL_SPC_BT709 : AVCOL_SPC_SMPTE170M;
+    }
+    const bool full_range = frame_->color_range == AVCOL_RANGE_JPEG;
+    constexpr int kOne = 1 << 16;
+    sws_setColorspaceDetails(
+        scaler_.get(), sws_getCoefficients(matrix), full_range ? 1 : 0,
+        sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, kOne, kOne);
+    return absl::OkStatus();
+  }
+
+  const Options options_;
+  HostAllocator& allocator_;
+  ByteSource* bytes_ = nullptr;
+  std::atomic<bool> interrupted_{false};
+  // Before the input, which uses it until it is closed.
+  UniqueIo io_;
+  UniqueInput input_;
+  UniqueCodec codec_;
+  UniqueFrame frame_;
+  UniquePacket packet_;
+  UniqueScaler scaler_;
+  std::vector<uint8_t> upright_;
+  int track_ = -1;
+  int orientation_ = 1;
+  int last_width_ = 0;
+  int last_height_ = 0;
+  bool draining_ = false;
+  int64_t damaged_ = 0;
+  int64_t untimed_ = 0;
+  std::optional<int64_t> first_stamp_;
+};
+
+absl::StatusOr<std::unique_ptr<VideoDecoder>> Open(
+    const std::string& path, ByteSource* bytes,
+    const VideoDecoder::Options& options, HostAllocator& allocator) {
+  // FFmpeg's own messages would go to standard error, at a client's will.
+  av_log_set_level(AV_LOG_QUIET);
+  auto decoder = std::make_unique<FfmpegDecoder>(options, allocator);
+  SAM3_RETURN_IF_ERROR(decoder->Open(path, bytes));
+  return decoder;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<VideoDecoder>> VideoDecoder::OpenFile(
+    const std::string& path, const Options& options, HostAllocator& allocator) {
+  // The protocol keeps a path from being taken for a URL.
+  return Open(absl::StrCat("file:", path), nullptr, options, allocator);
+}
+
+absl::StatusOr<std::unique_ptr<VideoDecoder>> VideoDecoder::OpenBytes(
+    ByteSource& bytes, const Options& options, HostAllocator& allocator) {
+  return Open("", &bytes, options, allocator);
+}
+
+}  // namespace sam3

@@ -1,0 +1,303 @@
+#include "service/config.h"
+
+#include <google/protobuf/text_format.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "sam3/config/v1/server_config.pb.h"
+#include "service/version.h"
+
+namespace sam3 {
+namespace {
+
+using config::v1::ServerConfig;
+
+constexpr char kExamples[] =
+    "Examples:\n"
+    "  sam3-server                                the embedded demo model\n"
+    "  sam3-server --model ~/sam3 --device cuda:0\n"
+    "  sam3-server --config server.textproto --check-config\n";
+
+bool IsLoopback(absl::string_view address) {
+  return absl::StartsWith(address, "127.") ||
+         absl::StartsWith(address, "localhost:") ||
+         absl::StartsWith(address, "[::1]:") ||
+         absl::StartsWith(address, "unix:");
+}
+
+// Checks values one by one and remembers what is wrong.
+class SettingsBuilder {
+ public:
+  SettingsBuilder(const ServerConfig& config, ServerSettings* out)
+      : config_(config), out_(*out) {}
+
+  std::vector<std::string> Build() {
+    Addresses();
+    Model();
+    Limits();
+    MediaRoot();
+    return std::move(violations_);
+  }
+
+ private:
+  void Violate(std::string text) { violations_.push_back(std::move(text)); }
+
+  void Address(const char* flag, const std::string& value, std::string* out) {
+    if (!value.empty()) *out = value;
+    const size_t colon = out->rfind(':');
+    int port = -1;
+    if (absl::StartsWith(*out, "unix:")) return;
+    if (colon == std::string::npos || colon == 0 ||
+        !absl::SimpleAtoi(out->substr(colon + 1), &port) || port < 0 ||
+        port > 65535) {
+      Violate(absl::StrCat(flag, " must be HOST:PORT, is \"", *out, "\""));
+    } else if (!IsLoopback(*out) && !config_.insecure_no_auth()) {
+      Violate(absl::StrCat(
+          flag, " ", *out,
+          " is reachable from other hosts and this server "
+          "asks for no keys; add --insecure-no-auth if that is meant"));
+    }
+  }
+
+  void Addresses() {
+    Address("--listen", config_.listen(), &out_.server.address);
+    Address("--health-listen", config_.health_listen(), &out_.health_address);
+    Address("--metrics-listen", config_.metrics_listen(),
+            &out_.metrics_address);
+    out_.server.reflection = config_.reflection();
+    out_.server.version = kVersion;
+    Bounded("--drain-seconds", config_.drain_seconds(), 1, 3600,
+            [this](int n) { out_.drain_timeout = absl::Seconds(n); });
+  }
+
+  void Model() {
+    const auto& model = config_.model();
+    out_.engine.model_dir = model.folder();
+    if (!model.device().empty()) out_.engine.device = model.device();
+    if (model.dtype() == "fp32") {
+      out_.engine.dtype = DtypeChoice::kFp32;
+    } else if (model.dtype() == "bf16") {
+      out_.engine.dtype = DtypeChoice::kBf16;
+    } else if (!model.dtype().empty() && model.dtype() != "auto") {
+      Violate(absl::StrCat("--dtype must be auto, fp32 or bf16, is \"",
+                           model.dtype(), "\""));
+    }
+    if (model.class_token() == "always") {
+      out_.engine.class_token = ClassTokenRule::kAlways;
+    } else if (!model.class_token().empty() &&
+               model.class_token() != "exemplars") {
+      Violate(absl::StrCat("--class-token must be exemplars or always, is \"",
+                           model.class_token(), "\""));
+    }
+    Bounded("--threads", model.cpu_threads(), 1, 1024,
+            [this](int n) { out_.engine.cpu_threads = n; });
+  }
+
+  void Limits() {
+    const auto& limits = config_.limits();
+    SegmenterOptions& options = out_.segmenter;
+    Bounded("limits.max_active_requests", limits.max_active_requests(), 1,
+            100'000, [&](int n) { options.max_active_requests = n; });
+    Bounded("limits.max_streams", limits.max_streams(), 1, 100'000,
+            [&](int n) { options.max_streams = n; });
+    Bounded("limits.max_prompts", limits.max_prompts(), 1, 256,
+            [&](int n) { out_.server.limits.max_prompts = n; });
+    Bounded("limits.max_batch_images", limits.max_batch_images(), 1, 256,
+            [&](int n) { options.max_batch_images = n; });
+    Bounded("limits.max_batch_pairs", limits.max_batch_pairs(), 1, 1024,
+            [&](int n) { options.max_batch_pairs = n; });
+    Bounded("--image-cache-mb", limits.image_cache_mb(), 1, 1 << 20,
+            [&](int n) {
+              options.image_cache_bytes = static_cast<size_t>(n) << 20;
+            });
+  }
+
+  void MediaRoot() {
+    std::error_code error;
+    if (!config_.media_root().empty() &&
+        !std::filesystem::is_directory(config_.media_root(), error)) {
+      Violate(
+          absl::StrCat("--media-root ", config_.media_root(), " is no folder"));
+    }
+    out_.server.media_root = config_.media_root();
+  }
+
+  // 0 leaves the default in place.
+  template <typename Set>
+  void Bounded(const char* name, int value, int low, int high, Set set) {
+    if (value == 0) return;
+    if (value < low || value > high) {
+      return Violate(absl::StrCat(name, " must be from ", low, " to ", high,
+                                  ", is ", value));
+    }
+    set(value);
+  }
+
+  const ServerConfig& config_;
+  ServerSettings& out_;
+  std::vector<std::string> violations_;
+};
+
+// The flags' values, before they are laid over the file's.
+struct Flags {
+  std::string config_file;
+  ServerConfig config;
+  bool fake_engine = false;
+  std::string log_format = "text";
+};
+
+void AddText(CLI::App* app, const std::string& name, const std::string& help,
+             std::string* target) {
+  app->add_option(name, *target, help)->type_size(1);
+}
+
+void AddFlags(CLI::App* app, Flags* flags, ServerSettings* settings) {
+  ServerConfig& config = flags->config;
+  auto* model = config.mutable_model();
+  AddText(app, "--model", "Model folder (default: the embedded demo model)",
+          model->mutable_folder());
+  AddText(app, "--device", "cpu or cuda:N (default: cpu)",
+          model->mutable_device());
+  AddText(app, "--dtype", "auto, fp32 or bf16 (default: auto)",
+          model->mutable_dtype());
+  AddText(app, "--class-token", "exemplars or always (default: exemplars)",
+          model->mutable_class_token());
+  app->add_option_function<int>(
+      "--threads", [model](int n) { model->set_cpu_threads(n); },
+      "Threads for CPU kernels (default: one per core)");
+  AddText(app, "--listen", "gRPC address (default: 127.0.0.1:50051)",
+          config.mutable_listen());
+  AddText(app, "--health-listen", "health address (default: 127.0.0.1:50052)",
+          config.mutable_health_listen());
+  AddText(app, "--metrics-listen", "metrics address (default: 127.0.0.1:9090)",
+          config.mutable_metrics_listen());
+  AddText(app, "--media-root", "Folder for file sources (default: none)",
+          config.mutable_media_root());
+  app->add_option_function<int>(
+      "--image-cache-mb",
+      [&config](int n) { config.mutable_limits()->set_image_cache_mb(n); },
+      "Memory for picture embeddings (default: 1024)");
+  app->add_option_function<int>(
+      "--drain-seconds", [&config](int n) { config.set_drain_seconds(n); },
+      "Time to finish accepted work after SIGTERM (default: 30)");
+  app->add_flag_callback(
+      "--reflection", [&config] { config.set_reflection(true); },
+      "Offer gRPC reflection");
+  app->add_flag_callback(
+      "--insecure-no-auth", [&config] { config.set_insecure_no_auth(true); },
+      "Allow addresses that other hosts can reach");
+  AddText(app, "--config", "Configuration file in text format",
+          &flags->config_file);
+  AddText(app, "--log-format", "text or json (default: text)",
+          &flags->log_format);
+  app->add_flag("--check-config", settings->check_only,
+                "Check flags and file, then exit");
+  app->add_flag("--print-config", settings->print_only,
+                "Print what would run as a configuration file, then exit");
+  app->add_flag("--fake-engine", flags->fake_engine,
+                "Serve a fake engine that finds coloured areas (for tests)");
+}
+
+std::vector<std::string> ReadFile(const Flags& flags, ServerConfig* config) {
+  if (!flags.config_file.empty()) {
+    std::ifstream stream(flags.config_file);
+    if (!stream) {
+      return {absl::StrCat("--config ", flags.config_file, ": cannot open")};
+    }
+    const std::string text(std::istreambuf_iterator<char>(stream), {});
+    if (!google::protobuf::TextFormat::ParseFromString(text, config)) {
+      return {absl::StrCat("--config ", flags.config_file,
+                           ": is no sam3.config.v1.ServerConfig in text "
+                           "format (see the lines above)")};
+    }
+  }
+  config->MergeFrom(flags.config);
+  return {};
+}
+
+}  // namespace
+
+ParsedSettings ParseServerSettings(int argc, const char* const* argv) {
+  ParsedSettings parsed;
+  Flags flags;
+  CLI::App app("SAM 3 over gRPC: finds what a phrase or an example describes.",
+               "sam3-server");
+  app.footer(kExamples);
+  app.set_version_flag("--version", absl::StrCat("sam3-server ", kVersion));
+  AddFlags(&app, &flags, &parsed.settings);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    parsed.text = app.help();
+    return parsed;
+  } catch (const CLI::CallForVersion& version) {
+    parsed.text = absl::StrCat(version.what(), "\n");
+    return parsed;
+  } catch (const CLI::ParseError& error) {
+    parsed.exit_status = 1;
+    parsed.text =
+        absl::StrCat("sam3-server: ", error.what(), " (see --help)\n");
+    return parsed;
+  }
+  ServerConfig config;
+  std::vector<std::string> violations = ReadFile(flags, &config);
+  if (violations.empty()) {
+    violations = SettingsBuilder(config, &parsed.settings).Build();
+  }
+  if (flags.log_format != "text" && flags.log_format != "json") {
+    violations.push_back("--log-format must be text or json");
+  }
+  if (!violations.empty()) {
+    parsed.exit_status = 1;
+    parsed.text = absl::StrCat(
+        "sam3-server: ", absl::StrJoin(violations, "\nsam3-server: "), "\n");
+    return parsed;
+  }
+  if (flags.fake_engine) parsed.settings.engine.kind = EngineKind::kFake;
+  parsed.settings.json_logs = flags.log_format == "json";
+  parsed.run = true;
+  return parsed;
+}
+
+std::string PrintServerSettings(const ServerSettings& settings) {
+  ServerConfig config;
+  config.set_listen(settings.server.address);
+  config.set_health_listen(settings.health_address);
+  config.set_metrics_listen(settings.metrics_address);
+  auto* model = config.mutable_model();
+  model->set_folder(settings.engine.model_dir);
+  model->set_device(settings.engine.device);
+  model->set_dtype(settings.engine.dtype == DtypeChoice::kFp32   ? "fp32"
+                   : settings.engine.dtype == DtypeChoice::kBf16 ? "bf16"
+                                                                 : "auto");
+  model->set_cpu_threads(settings.engine.cpu_threads);
+  model->set_class_token(settings.engine.class_token == ClassTokenRule::kAlways
+                             ? "always"
+                             : "exemplars");
+  auto* limits = config.mutable_limits();
+  limits->set_max_active_requests(settings.segmenter.max_active_requests);
+  limits->set_max_streams(settings.segmenter.max_streams);
+  limits->set_max_prompts(settings.server.limits.max_prompts);
+  limits->set_max_batch_images(settings.segmenter.max_batch_images);
+  limits->set_max_batch_pairs(settings.segmenter.max_batch_pairs);
+  limits->set_image_cache_mb(
+      static_cast<int>(settings.segmenter.image_cache_bytes >> 20));
+  config.set_media_root(settings.server.media_root);
+  config.set_reflection(settings.server.reflection);
+  config.set_drain_seconds(
+      static_cast<int>(absl::ToInt64Seconds(settings.drain_timeout)));
+  std::string text;
+  google::protobuf::TextFormat::PrintToString(config, &text);
+  return text;
+}
+
+}  // namespace sam3

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "google/rpc/error_details.pb.h"
+
+namespace sam3 {
+
+// The domain of every ErrorInfo.
+inline constexpr absl::string_view kErrorDomain = "sam3";
+
+// One thing that is wrong with a request.
+struct FieldViolation {
+  std::string field;
+  std::string description;
+};
+
+// INVALID_ARGUMENT that carries every violation; the message names them too.
+absl::Status InvalidRequest(const std::vector<FieldViolation>& violations);
+
+// google.rpc.Status with the ErrorInfo, BadRequest and RetryInfo that the
+// status's payloads stand for. A status without a reason gets the usual one of
+// its code. Pure; any thread.
+google::rpc::Status ToRpcStatus(const absl::Status& status);
+
+// The same on the wire: code, message and binary details.
+grpc::Status ToGrpcStatus(const absl::Status& status);
+
+}  // namespace sam3

@@ -1,0 +1,56 @@
+#include "service/health.h"
+
+#include <grpcpp/ext/health_check_service_server_builder_option.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace sam3 {
+namespace {
+
+class GrpcHealth final : public HealthEndpoint {
+ public:
+  GrpcHealth(std::unique_ptr<grpc::Server> server, int port)
+      : server_(std::move(server)), port_(port) {}
+  ~GrpcHealth() override {
+    server_->Shutdown(std::chrono::system_clock::now());
+    server_->Wait();
+  }
+
+  void SetServing(bool serving) override {
+    server_->GetHealthCheckService()->SetServingStatus(serving);
+  }
+  int port() const override { return port_; }
+
+ private:
+  const std::unique_ptr<grpc::Server> server_;
+  const int port_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<HealthEndpoint>> HealthEndpoint::Start(
+    const std::string& address) {
+  // gRPC offers the service through a process-wide switch that is read when a
+  // server is built; it is off again before the data server is.
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  grpc::EnableDefaultHealthCheckService(false);
+  if (server == nullptr || port == 0) {
+    return absl::UnavailableError(absl::StrCat(
+        "cannot listen on ", address,
+        " for health: the port is taken or the address is not this host's"));
+  }
+  server->GetHealthCheckService()->SetServingStatus(false);
+  return std::make_unique<GrpcHealth>(std::move(server), port);
+}
+
+}  // namespace sam3

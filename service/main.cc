@@ -1,0 +1,112 @@
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "inference/base/clock.h"
+#include "inference/base/logging.h"
+#include "inference/engine_factory.h"
+#include "pipeline/metrics.h"
+#include "pipeline/segmenter_factory.h"
+#include "service/config.h"
+#include "service/health.h"
+#include "service/metrics_endpoint.h"
+#include "service/server.h"
+#include "service/shutdown.h"
+
+namespace sam3 {
+namespace {
+
+constexpr int kRefusedToStart = 1;
+constexpr int kEngineLost = 70;
+// How often the main thread looks whether the device is still there.
+constexpr absl::Duration kWatchInterval = absl::Milliseconds(500);
+
+int Refuse(const absl::Status& status) {
+  std::fprintf(stderr, "sam3-server: %s\n",
+               std::string(status.message()).c_str());
+  return kRefusedToStart;
+}
+
+void LogReady(const Logger& log, const ServerSettings& settings,
+              const Server& server, const EngineInfo& info,
+              const Capacity& capacity, absl::Duration startup) {
+  log.Log(LogLevel::kInfo, "ready",
+          {{"listen", absl::StrCat(settings.server.address, " (port ",
+                                   server.port(), ")")},
+           {"model", info.model_name},
+           {"fingerprint", info.model_fingerprint.substr(0, 8)},
+           {"device", info.device},
+           {"dtype", info.dtype},
+           {"startup",
+            absl::FormatDuration(absl::Trunc(startup, absl::Milliseconds(1)))},
+           {"per_image", absl::FormatDuration(absl::Trunc(
+                             capacity.per_image, absl::Microseconds(100)))},
+           {"per_prompt", absl::FormatDuration(absl::Trunc(
+                              capacity.per_prompt, absl::Microseconds(100)))}});
+}
+
+int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
+  RealClock clock;
+  const absl::Time start = clock.Now();
+  const Logger log(LogLevel::kInfo, settings.json_logs ? LogFormat::kJson
+                                                       : LogFormat::kKeyValue);
+  PipelineMetrics metrics;
+  auto health = HealthEndpoint::Start(settings.health_address);
+  if (!health.ok()) return Refuse(health.status());
+  auto endpoint = MetricsEndpoint::Start(settings.metrics_address, metrics,
+                                         settings.server.version);
+  if (!endpoint.ok()) return Refuse(endpoint.status());
+  log.Log(LogLevel::kInfo, "loading",
+          {{"model", settings.engine.model_dir.empty()
+                         ? std::string(kEmbeddedDemoModelName)
+                         : settings.engine.model_dir},
+           {"device", settings.engine.device}});
+  absl::StatusOr<LoadedModel> model = LoadModel(settings.engine);
+  if (!model.ok()) return Refuse(model.status());
+  absl::StatusOr<std::unique_ptr<Segmenter>> segmenter =
+      CreateSegmenter(*std::move(model), settings.segmenter, clock, metrics);
+  if (!segmenter.ok()) return Refuse(segmenter.status());
+  absl::StatusOr<std::unique_ptr<Server>> server =
+      Server::Start(settings.server, *std::move(segmenter));
+  if (!server.ok()) return Refuse(server.status());
+  const EngineInfo info = (*server)->segmenter().engine_info();
+  LogReady(log, settings, **server, info, (*server)->segmenter().capacity(),
+           clock.Now() - start);
+  (*health)->SetServing(true);
+
+  absl::Status device;
+  while (device.ok() && !signals.Await(kWatchInterval)) {
+    device = (*server)->segmenter().Health();
+  }
+  (*health)->SetServing(false);
+  log.Log(device.ok() ? LogLevel::kInfo : LogLevel::kError, "draining",
+          {{"why", device.ok() ? "signal" : std::string(device.message())}});
+  (*server)->Drain(clock.Now() + settings.drain_timeout);
+  server->reset();
+  log.Log(LogLevel::kInfo, "stopped",
+          {{"requests", absl::StrCat(metrics.requests_finished.value())},
+           {"frames", absl::StrCat(metrics.frames_answered.value())}});
+  return device.ok() ? 0 : kEngineLost;
+}
+
+}  // namespace
+}  // namespace sam3
+
+int main(int argc, char** argv) {
+  const sam3::ShutdownSignals signals;
+  const sam3::ParsedSettings parsed = sam3::ParseServerSettings(argc, argv);
+  if (!parsed.run) {
+    std::fputs(parsed.text.c_str(), parsed.exit_status == 0 ? stdout : stderr);
+    return parsed.exit_status;
+  }
+  if (parsed.settings.print_only) {
+    std::fputs(sam3::PrintServerSettings(parsed.settings).c_str(), stdout);
+    return 0;
+  }
+  if (parsed.settings.check_only) {
+    std::puts("configuration ok");
+    return 0;
+  }
+  return sam3::Run(parsed.settings, signals);
+}

@@ -1,0 +1,255 @@
+#include "service/metrics_endpoint.h"
+
+#include <prometheus/collectable.h>
+#include <prometheus/exposer.h>
+#include <prometheus/metric_family.h>
+
+#include <exception>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+namespace sam3 {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+const char* DropReasonName(size_t reason) {
+  switch (static_cast<DropReason>(reason)) {
+    case DropReason::kStale:
+      return "stale";
+    case DropReason::kSampledOut:
+      return "sampled_out";
+    case DropReason::kUndecodable:
+      return "undecodable";
+    case DropReason::kSlowConsumer:
+      return "slow_consumer";
+    case DropReason::kEngine:
+      return "engine";
+    case DropReason::kCancelled:
+      return "cancelled";
+  }
+  return "unknown";
+}
+
+// Builds metric families one after the other.
+class FamilyWriter {
+ public:
+  void Count(const char* name, const char* help, int64_t value,
+             std::vector<ClientMetric::Label> labels = {}) {
+    Family(name, help, MetricType::Counter);
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    metric.counter.value = static_cast<double>(value);
+    families_.back().metric.push_back(std::move(metric));
+  }
+
+  void Value(const char* name, const char* help, double value,
+             std::vector<ClientMetric::Label> labels = {}) {
+    Family(name, help, MetricType::Gauge);
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    metric.gauge.value = value;
+    families_.back().metric.push_back(std::move(metric));
+  }
+
+  void Distribution(const char* name, const char* help,
+                    const Histogram& histogram,
+                    std::vector<ClientMetric::Label> labels = {}) {
+    Family(name, help, MetricType::Histogram);
+    const Histogram::Snapshot snapshot = histogram.Read();
+    ClientMetric metric;
+    metric.label = std::move(labels);
+    metric.histogram.sample_count = static_cast<uint64_t>(snapshot.count);
+    metric.histogram.sample_sum = snapshot.sum;
+    uint64_t cumulative = 0;
+    for (size_t i = 0; i < snapshot.counts.size(); ++i) {
+      cumulative += static_cast<uint64_t>(snapshot.counts[i]);
+      ClientMetric::Bucket bucket;
+      bucket.cumulative_count = cumulative;
+      bucket.upper_bound = i < snapshot.bounds.size()
+                               ? snapshot.bounds[i]
+                               : std::numeric_limits<double>::infinity();
+      metric.histogram.bucket.push_back(bucket);
+    }
+    families_.back().metric.push_back(std::move(metric));
+  }
+
+  std::vector<MetricFamily> Take() { return std::move(families_); }
+
+ private:
+  void Family(const char* name, const char* help, MetricType type) {
+    if (!families_.empty() && families_.back().name == name) return;
+    MetricFamily family;
+    family.name = name;
+    family.help = help;
+    family.type = type;
+    families_.push_back(std::move(family));
+  }
+
+  std::vector<MetricFamily> families_;
+};
+
+class PipelineCollectable final : public prometheus::Collectable {
+ public:
+  PipelineCollectable(const PipelineMetrics& metrics, std::string version)
+      : metrics_(metrics), version_(std::move(version)) {}
+
+  std::vector<MetricFamily> Collect() const override {
+    FamilyWriter out;
+    out.Value("sam3_build_info", "The running version.", 1,
+              {{"version", version_}});
+    Requests(&out);
+    Stages(&out);
+    Device(&out);
+    Caches(&out);
+    Streams(&out);
+    return out.Take();
+  }
+
+ private:
+  void Requests(FamilyWriter* out) const {
+    const PipelineMetrics& m = metrics_;
+    const std::pair<const char*, const Counter*> outcomes[] = {
+        {"finished", &m.requests_finished},
+        {"failed", &m.requests_failed},
+        {"refused", &m.requests_refused},
+        {"expired", &m.requests_expired}};
+    out->Count("sam3_requests_accepted_total", "Still requests admitted.",
+               m.requests_accepted.value());
+    for (const auto& [outcome, counter] : outcomes) {
+      out->Count("sam3_requests_total", "Still requests by outcome.",
+                 counter->value(), {{"outcome", outcome}});
+    }
+    out->Count("sam3_cancelled_total",
+               "Cancelled work by whether the engine had run it.",
+               m.cancelled_before_engine.value(), {{"engine", "saved"}});
+    out->Count("sam3_cancelled_total",
+               "Cancelled work by whether the engine had run it.",
+               m.cancelled_after_engine.value(), {{"engine", "wasted"}});
+    out->Value("sam3_requests_active", "Still requests in work.",
+               static_cast<double>(m.requests_active.value()));
+  }
+
+  void Stages(FamilyWriter* out) const {
+    const PipelineMetrics& m = metrics_;
+    const std::pair<const char*, const Histogram*> stages[] = {
+        {"decode", &m.decode_seconds}, {"queue", &m.queue_seconds},
+        {"encode", &m.encode_seconds}, {"ground", &m.ground_seconds},
+        {"post", &m.post_seconds},     {"total", &m.total_seconds}};
+    for (const auto& [stage, histogram] : stages) {
+      out->Distribution("sam3_stage_seconds", "Time per stage.", *histogram,
+                        {{"stage", stage}});
+    }
+  }
+
+  void Device(FamilyWriter* out) const {
+    const PipelineMetrics& m = metrics_;
+    out->Value("sam3_queued_jobs", "Jobs that wait for the device.",
+               static_cast<double>(m.queued_jobs.value()));
+    out->Value("sam3_queued_bytes", "Pixels held by waiting stills.",
+               static_cast<double>(m.queued_bytes.value()));
+    out->Distribution("sam3_scheduling_delay_seconds",
+                      "From device free and job waiting to batch formed.",
+                      m.scheduling_delay_seconds);
+    out->Count("sam3_batches_total", "Batches run.", m.batches.value());
+    out->Count("sam3_batch_failures_total", "Batches that failed.",
+               m.batch_failures.value());
+    out->Count("sam3_batch_splits_total", "Batches halved for lack of memory.",
+               m.batch_splits.value());
+    out->Count("sam3_images_encoded_total", "Pictures encoded.",
+               m.images_encoded.value());
+    out->Count("sam3_pairs_grounded_total", "Picture and prompt pairs run.",
+               m.pairs_grounded.value());
+    out->Distribution("sam3_batch_images", "Pictures encoded per batch.",
+                      m.batch_images);
+    out->Distribution("sam3_batch_pairs", "Pairs grounded per batch.",
+                      m.batch_pairs);
+    out->Value("sam3_engine_busy_seconds_total", "Time the engine worked.",
+               static_cast<double>(m.engine_busy_nanoseconds.value()) * 1e-9);
+    out->Value("sam3_device_lost", "1 once the device is gone for good.",
+               static_cast<double>(m.device_lost.value()));
+  }
+
+  void Caches(FamilyWriter* out) const {
+    const PipelineMetrics& m = metrics_;
+    const auto both = [&](const char* name, const char* help,
+                          const Counter& image, const Counter& text) {
+      out->Count(name, help, image.value(), {{"cache", "image"}});
+      out->Count(name, help, text.value(), {{"cache", "text"}});
+    };
+    both("sam3_cache_hits_total", "Embeddings found.", m.image_cache_hits,
+         m.text_cache_hits);
+    both("sam3_cache_misses_total", "Embeddings computed.",
+         m.image_cache_misses, m.text_cache_misses);
+    both("sam3_cache_evictions_total", "Embeddings evicted.",
+         m.image_cache_evictions, m.text_cache_evictions);
+    out->Value("sam3_cache_bytes", "Bytes of embeddings kept.",
+               static_cast<double>(m.image_cache_bytes.value()),
+               {{"cache", "image"}});
+    out->Value("sam3_cache_bytes", "Bytes of embeddings kept.",
+               static_cast<double>(m.text_cache_bytes.value()),
+               {{"cache", "text"}});
+  }
+
+  void Streams(FamilyWriter* out) const {
+    const PipelineMetrics& m = metrics_;
+    out->Value("sam3_streams_active", "Open streams.",
+               static_cast<double>(m.streams_active.value()));
+    out->Count("sam3_streams_opened_total", "Streams opened.",
+               m.streams_opened.value());
+    out->Count("sam3_frames_in_total", "Frames that came in.",
+               m.frames_in.value());
+    out->Count("sam3_frames_answered_total", "Frames answered.",
+               m.frames_answered.value());
+    out->Count("sam3_frames_refused_total", "Frames refused.",
+               m.frames_refused.value());
+    for (size_t i = 0; i < kDropReasonCount; ++i) {
+      out->Count("sam3_frames_dropped_total", "Frames dropped by reason.",
+                 m.frames_dropped[i].value(), {{"reason", DropReasonName(i)}});
+    }
+    out->Distribution("sam3_frame_age_seconds",
+                      "From a frame's arrival to its result.",
+                      m.frame_age_seconds);
+  }
+
+  const PipelineMetrics& metrics_;
+  const std::string version_;
+};
+
+class PrometheusEndpoint final : public MetricsEndpoint {
+ public:
+  PrometheusEndpoint(std::unique_ptr<prometheus::Exposer> exposer,
+                     std::shared_ptr<PipelineCollectable> collectable)
+      : collectable_(std::move(collectable)), exposer_(std::move(exposer)) {
+    exposer_->RegisterCollectable(collectable_);
+  }
+  int port() const override { return exposer_->GetListeningPorts().front(); }
+
+ private:
+  const std::shared_ptr<PipelineCollectable> collectable_;
+  const std::unique_ptr<prometheus::Exposer> exposer_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(
+    const std::string& address, const PipelineMetrics& metrics,
+    const std::string& version) {
+  // The exposer reports a port in use by an exception, and nothing else does.
+  try {
+    return std::make_unique<PrometheusEndpoint>(
+        std::make_unique<prometheus::Exposer>(address, /*num_threads=*/2),
+        std::make_shared<PipelineCollectable>(metrics, version));
+  } catch (const std::exception&) {
+    return absl::UnavailableError(absl::StrCat(
+        "cannot listen on ", address,
+        " for metrics: the port is taken or the address is not this host's"));
+  }
+}
+
+}  // namespace sam3

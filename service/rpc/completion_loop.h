@@ -1,0 +1,58 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+
+namespace sam3 {
+
+// A completion queue and the threads that poll it. Everything that happens on a
+// call happens on one of these threads, as the continuation of one operation;
+// continuations must not block.
+//
+// Threads: Tag() and Post() from any; Start() and Stop() from the owner's.
+class CompletionLoop {
+ public:
+  // What follows an operation; `ok` as gRPC defines it for that operation.
+  using Continuation = std::function<void(bool ok)>;
+
+  CompletionLoop() = default;
+  ~CompletionLoop();
+  CompletionLoop(const CompletionLoop&) = delete;
+  CompletionLoop& operator=(const CompletionLoop&) = delete;
+
+  // Takes over the queue, which the server builder made.
+  void Start(std::unique_ptr<grpc::ServerCompletionQueue> queue, int threads);
+
+  grpc::ServerCompletionQueue* queue() { return queue_.get(); }
+
+  // A tag for one operation; the loop releases it after running it, which is
+  // the only place where that happens.
+  static void* Tag(Continuation continuation);
+
+  // Releases a tag whose operation never started.
+  static void Discard(void* tag);
+
+  // Runs `task` on a poller soon; nothing once Stop() has begun.
+  void Post(std::function<void()> task);
+
+  // Shuts the queue down, runs what is left and joins. The server must have
+  // been shut down and no call may start another operation.
+  void Stop();
+
+ private:
+  void Poll();
+
+  std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  std::vector<std::thread> pollers_;
+  absl::Mutex mutex_;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace sam3

@@ -1,0 +1,188 @@
+#include "service/rpc/stream_call.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "inference/base/status_macros.h"
+#include "service/convert.h"
+#include "service/grpc_status.h"
+#include "service/rpc/call_context.h"
+
+namespace sam3 {
+
+void StreamCall::Listen(CompletionLoop& loop,
+                        v1::SegmentationService::AsyncService& service,
+                        const SegmentationCalls& calls) {
+  std::shared_ptr<StreamCall> call(new StreamCall(loop, service, calls));
+  // gRPC never gives this tag back for a call that does not start.
+  void* done = CompletionLoop::Tag([call](bool) { call->OnDone(); });
+  call->context_.AsyncNotifyWhenDone(done);
+  service.RequestSegmentStream(&call->context_, &call->stream_, loop.queue(),
+                               loop.queue(),
+                               CompletionLoop::Tag([call, done](bool ok) {
+                                 if (ok) {
+                                   call->OnArrived();
+                                 } else {
+                                   CompletionLoop::Discard(done);
+                                 }
+                               }));
+}
+
+void StreamCall::OnArrived() {
+  Listen(loop_, service_, calls_);
+  const absl::MutexLock lock(&mutex_);
+  request_context_ = MakeRequestContext(context_, "");
+  Pump();
+}
+
+void StreamCall::OnDone() {
+  std::shared_ptr<StreamSession> session;
+  {
+    const absl::MutexLock lock(&mutex_);
+    client_gone_ = context_.IsCancelled();
+    if (request_context_ != nullptr && client_gone_) {
+      request_context_->Cancel();
+    }
+    if (client_gone_) Fail(absl::CancelledError("the client left"));
+    session = std::move(session_);
+    Pump();
+  }
+  // Not under the mutex: it waits for a signal that is under way.
+  if (session != nullptr) session->Detach();
+}
+
+void StreamCall::OnRead(bool ok) {
+  const absl::MutexLock lock(&mutex_);
+  read_in_flight_ = false;
+  if (ok) {
+    absl::Status status = Receive();
+    if (!status.ok()) Fail(std::move(status));
+  } else {
+    input_ended_ = true;
+    if (session_ != nullptr) {
+      session_->CloseInput();
+    } else {
+      Fail(InvalidRequest(
+          {{"config", "the first message must be config; there was none"}}));
+    }
+  }
+  Pump();
+}
+
+void StreamCall::OnWritten(bool ok) {
+  const absl::MutexLock lock(&mutex_);
+  write_in_flight_ = false;
+  if (!ok) Fail(absl::CancelledError("the client left"));
+  Pump();
+}
+
+void StreamCall::Wake() {
+  if (woken_.exchange(true)) return;
+  loop_.Post([self = shared_from_this()] {
+    self->woken_ = false;
+    const absl::MutexLock lock(&self->mutex_);
+    self->Pump();
+  });
+}
+
+absl::Status StreamCall::Receive() {
+  const auto kind = incoming_.message_case();
+  if (session_ == nullptr) {
+    if (kind != v1::SegmentStreamRequest::kConfig) {
+      return InvalidRequest(
+          {{"config", "the first message of a stream must be config"}});
+    }
+    return Open();
+  }
+  switch (kind) {
+    case v1::SegmentStreamRequest::kConfig:
+      return InvalidRequest({{"config", "was sent already"}});
+    case v1::SegmentStreamRequest::kFrame: {
+      PushedFrame frame;
+      frame.content = std::move(*incoming_.mutable_frame()->mutable_content());
+      if (incoming_.frame().has_capture_time()) {
+        const auto& time = incoming_.frame().capture_time();
+        frame.capture_time = absl::FromUnixSeconds(time.seconds()) +
+                             absl::Nanoseconds(time.nanos());
+      }
+      return session_->PushFrame(std::move(frame));
+    }
+    case v1::SegmentStreamRequest::kChunk: {
+      const auto limit =
+          static_cast<size_t>(calls_.validator().limits().max_chunk_bytes);
+      if (incoming_.chunk().data().size() > limit) {
+        return InvalidRequest(
+            {{"chunk.data", absl::StrCat("has more than ", limit, " bytes")}});
+      }
+      return session_->PushChunk(
+          std::move(*incoming_.mutable_chunk()->mutable_data()));
+    }
+    case v1::SegmentStreamRequest::kPromptUpdate:
+      return Update();
+    case v1::SegmentStreamRequest::MESSAGE_NOT_SET:
+      break;
+  }
+  return InvalidRequest({{"message", "is empty or of an unknown kind"}});
+}
+
+absl::Status StreamCall::Open() {
+  SAM3_ASSIGN_OR_RETURN(StreamConfig config,
+                        calls_.validator().ValidateStream(incoming_.config()));
+  SAM3_ASSIGN_OR_RETURN(
+      session_,
+      calls_.segmenter().OpenStream(std::move(config), request_context_, this));
+  return absl::OkStatus();
+}
+
+absl::Status StreamCall::Update() {
+  const v1::PromptUpdate& update = incoming_.prompt_update();
+  SAM3_ASSIGN_OR_RETURN(
+      std::vector<ConceptPrompt> added,
+      calls_.validator().ValidatePrompts(update.add(), "prompt_update.add"));
+  session_->UpdatePrompts(std::move(added), {update.remove_prompt_ids().begin(),
+                                             update.remove_prompt_ids().end()});
+  return absl::OkStatus();
+}
+
+void StreamCall::Fail(absl::Status status) {
+  if (failure_.ok()) failure_ = std::move(status);
+}
+
+void StreamCall::Pump() {
+  if (finished_ || request_context_ == nullptr) return;
+  if (!failure_.ok()) {
+    // A write in flight must come back first; a read ends with the call.
+    if (!write_in_flight_) Finish(failure_);
+    return;
+  }
+  if (!read_in_flight_ && !input_ended_ &&
+      (session_ == nullptr || session_->WantsInput())) {
+    read_in_flight_ = true;
+    stream_.Read(&incoming_,
+                 CompletionLoop::Tag([self = shared_from_this()](bool ok) {
+                   self->OnRead(ok);
+                 }));
+  }
+  if (session_ == nullptr || write_in_flight_) return;
+  std::optional<StreamEvent> event = session_->TakeOutput();
+  if (event.has_value()) {
+    write_in_flight_ = true;
+    outgoing_ = ToProto(*std::move(event));
+    stream_.Write(outgoing_,
+                  CompletionLoop::Tag([self = shared_from_this()](bool ok) {
+                    self->OnWritten(ok);
+                  }));
+    return;
+  }
+  const std::optional<absl::Status> end = session_->FinalStatus();
+  if (end.has_value()) Finish(*end);
+}
+
+void StreamCall::Finish(const absl::Status& status) {
+  finished_ = true;
+  stream_.Finish(ToGrpcStatus(status),
+                 CompletionLoop::Tag([self = shared_from_this()](bool) {}));
+}
+
+}  // namespace sam3

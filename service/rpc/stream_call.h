@@ -1,0 +1,82 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <atomic>
+#include <memory>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "pipeline/stream_session.h"
+#include "sam3/v1/segmentation_service.grpc.pb.h"
+#include "service/rpc/completion_loop.h"
+#include "service/segmentation_calls.h"
+
+namespace sam3 {
+
+// One SegmentStream RPC: carries messages between the client and a session. At
+// most one read and one write are in flight; the next read starts only when the
+// session wants input, which is the back-pressure that reaches the client; the
+// next write starts when the last one is done.
+//
+// Threads: continuations run on the loop's pollers and hold the mutex. The
+// session's signals come from any thread and are only passed on to the loop, so
+// that the session may be called while the mutex is held.
+// gRPC's Finish is started in one place, Finish().
+class StreamCall final : public StreamListener,
+                         public std::enable_shared_from_this<StreamCall> {
+ public:
+  static void Listen(CompletionLoop& loop,
+                     v1::SegmentationService::AsyncService& service,
+                     const SegmentationCalls& calls);
+
+  // StreamListener.
+  void OnOutputReady() override { Wake(); }
+  void OnInputWanted() override { Wake(); }
+
+ private:
+  StreamCall(CompletionLoop& loop,
+             v1::SegmentationService::AsyncService& service,
+             const SegmentationCalls& calls)
+      : loop_(loop), service_(service), calls_(calls), stream_(&context_) {}
+
+  void OnArrived();
+  void OnDone();
+  void OnRead(bool ok);
+  void OnWritten(bool ok);
+  void Wake();
+
+  absl::Status Receive() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Open() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Update() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Starts whatever can be started.
+  void Pump() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Finish(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Ends the call once nothing is in flight that must end first.
+  void Fail(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  CompletionLoop& loop_;
+  v1::SegmentationService::AsyncService& service_;
+  const SegmentationCalls& calls_;
+  grpc::ServerContext context_;
+  grpc::ServerAsyncReaderWriter<v1::SegmentStreamResponse,
+                                v1::SegmentStreamRequest>
+      stream_;
+  std::atomic<bool> woken_{false};
+
+  absl::Mutex mutex_;
+  std::shared_ptr<StreamSession> session_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<RequestContext> request_context_ ABSL_GUARDED_BY(mutex_);
+  v1::SegmentStreamRequest incoming_ ABSL_GUARDED_BY(mutex_);
+  v1::SegmentStreamResponse outgoing_ ABSL_GUARDED_BY(mutex_);
+  bool read_in_flight_ ABSL_GUARDED_BY(mutex_) = false;
+  bool write_in_flight_ ABSL_GUARDED_BY(mutex_) = false;
+  bool input_ended_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  bool client_gone_ ABSL_GUARDED_BY(mutex_) = false;
+  // Set when the call is to end with an error, whatever the session has left.
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace sam3

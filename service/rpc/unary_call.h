@@ -1,0 +1,115 @@
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "pipeline/request_context.h"
+#include "service/grpc_status.h"
+#include "service/rpc/call_context.h"
+#include "service/rpc/completion_loop.h"
+
+namespace sam3 {
+
+// One unary RPC, from the moment the server waits for it to its last tag. It
+// lives as long as an operation or a handler holds it.
+//
+// Threads: continuations run on the loop's pollers; the handler's `respond` may
+// be called from any thread, once.
+template <typename Request, typename Response>
+class UnaryCall
+    : public std::enable_shared_from_this<UnaryCall<Request, Response>> {
+ public:
+  using Responder = grpc::ServerAsyncResponseWriter<Response>;
+  using Respond = std::function<void(absl::StatusOr<Response>)>;
+  // Asks the service for the next call of this method.
+  using Accept = std::function<void(grpc::ServerContext*, Request*, Responder*,
+                                    grpc::ServerCompletionQueue*, void* tag)>;
+  // Must not block; calls `respond` exactly once, now or later. The request
+  // stays in place until then.
+  using Handle = std::function<void(
+      const Request&, std::shared_ptr<RequestContext>, Respond respond)>;
+
+  // Waits for a call; each call that comes waits for the next one first.
+  static void Listen(CompletionLoop& loop, Accept accept, Handle handle) {
+    std::shared_ptr<UnaryCall> call(
+        new UnaryCall(loop, std::move(accept), std::move(handle)));
+    // gRPC never gives this tag back for a call that does not start.
+    void* done = CompletionLoop::Tag([call](bool) { call->OnDone(); });
+    call->context_.AsyncNotifyWhenDone(done);
+    call->accept_(&call->context_, &call->request_, &call->responder_,
+                  loop.queue(), CompletionLoop::Tag([call, done](bool ok) {
+                    if (ok) {
+                      call->OnArrived();
+                    } else {
+                      CompletionLoop::Discard(done);
+                    }
+                  }));
+  }
+
+ private:
+  UnaryCall(CompletionLoop& loop, Accept accept, Handle handle)
+      : loop_(loop),
+        accept_(std::move(accept)),
+        handle_(std::move(handle)),
+        responder_(&context_) {}
+
+  void OnArrived() {
+    Listen(loop_, accept_, handle_);
+    auto request_context = MakeRequestContext(context_, RequestId(request_));
+    {
+      const absl::MutexLock lock(&mutex_);
+      request_context_ = request_context;
+      if (done_) request_context->Cancel();
+    }
+    handle_(
+        request_, std::move(request_context),
+        [self = this->shared_from_this()](absl::StatusOr<Response> response) {
+          self->Finish(std::move(response));
+        });
+  }
+
+  // The client left, its deadline passed, or the answer is out.
+  void OnDone() {
+    const absl::MutexLock lock(&mutex_);
+    done_ = true;
+    if (request_context_ != nullptr && context_.IsCancelled()) {
+      request_context_->Cancel();
+    }
+  }
+
+  void Finish(absl::StatusOr<Response> response) {
+    void* tag = CompletionLoop::Tag([self = this->shared_from_this()](bool) {});
+    if (response.ok()) {
+      responder_.Finish(*response, grpc::Status::OK, tag);
+    } else {
+      responder_.FinishWithError(ToGrpcStatus(response.status()), tag);
+    }
+  }
+
+  template <typename T>
+  static std::string RequestId(const T& request) {
+    if constexpr (requires { request.request_id(); }) {
+      return request.request_id();
+    } else {
+      return "";
+    }
+  }
+
+  CompletionLoop& loop_;
+  const Accept accept_;
+  const Handle handle_;
+  grpc::ServerContext context_;
+  Request request_;
+  Responder responder_;
+  absl::Mutex mutex_;
+  std::shared_ptr<RequestContext> request_context_ ABSL_GUARDED_BY(mutex_);
+  bool done_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace sam3

@@ -1,0 +1,106 @@
+#include "service/segmentation_calls.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "inference/engine_factory.h"
+#include "service/convert.h"
+#include "service/explain.h"
+
+namespace sam3 {
+
+void SegmentationCalls::SegmentConcepts(
+    const v1::SegmentConceptsRequest& request,
+    std::shared_ptr<RequestContext> context,
+    Respond<v1::SegmentConceptsResponse> respond) const {
+  absl::StatusOr<ConceptRequest> valid = validator_.ValidateConcepts(request);
+  if (!valid.ok()) return respond(valid.status());
+  std::vector<std::string> texts;
+  std::vector<std::string> warnings;
+  for (size_t i = 0; i < valid->prompts.size(); ++i) {
+    texts.push_back(valid->prompts[i].text);
+    if (valid->prompts[i].tokens.truncated) {
+      warnings.push_back(absl::StrCat("prompts[", i, "].text was cut to ",
+                                      kTextContextLength, " tokens"));
+    }
+  }
+  segmenter_.SegmentConcepts(
+      *std::move(valid), std::move(context),
+      [respond = std::move(respond), texts = std::move(texts),
+       warnings =
+           std::move(warnings)](absl::StatusOr<ConceptResponse> response) {
+        if (!response.ok()) return respond(response.status());
+        v1::SegmentConceptsResponse out = ToProto(*std::move(response));
+        for (int i = 0; i < out.results_size(); ++i) {
+          out.mutable_results(i)->set_text(texts[static_cast<size_t>(i)]);
+        }
+        for (const std::string& warning : warnings) out.add_warnings(warning);
+        respond(std::move(out));
+      });
+}
+
+void SegmentationCalls::EmbedImage(
+    const v1::EmbedImageRequest& request,
+    std::shared_ptr<RequestContext> context,
+    Respond<v1::EmbedImageResponse> respond) const {
+  absl::StatusOr<ImageSource> valid = validator_.ValidateImage(request.image());
+  if (!valid.ok()) return respond(valid.status());
+  segmenter_.EmbedImage(
+      *std::move(valid), std::move(context),
+      [respond = std::move(respond)](absl::StatusOr<EmbedResponse> response) {
+        if (!response.ok()) return respond(response.status());
+        v1::EmbedImageResponse out;
+        *out.mutable_image_info() = ToProto(response->image);
+        *out.mutable_timings() = ToProto(response->timings);
+        out.set_embedding_cache(ToProto(response->embedding_cache_hit));
+        respond(std::move(out));
+      });
+}
+
+void SegmentationCalls::Explain(const v1::ExplainRequest& request,
+                                std::shared_ptr<RequestContext> context,
+                                Respond<v1::ExplainResponse> respond) const {
+  respond(ExplainRequestTo(request.request(), context->tenant(), segmenter_,
+                           validator_));
+}
+
+void SegmentationCalls::GetServerInfo(
+    const v1::GetServerInfoRequest&, std::shared_ptr<RequestContext>,
+    Respond<v1::GetServerInfoResponse> respond) const {
+  const EngineInfo& engine = segmenter_.engine_info();
+  const ImageLimits& image = segmenter_.image_limits();
+  const ServiceLimits& limits = validator_.limits();
+  const Capacity capacity = segmenter_.capacity();
+  v1::GetServerInfoResponse out;
+  out.set_version(version_);
+  auto* model = out.mutable_model();
+  model->set_name(engine.model_name);
+  model->set_fingerprint(engine.model_fingerprint);
+  model->set_parameter_count(engine.parameter_count);
+  model->set_image_size_px(engine.image_size);
+  model->set_mask_size_px(engine.mask_size);
+  model->set_embedded_demo(engine.model_name == kEmbeddedDemoModelName);
+  auto* device = out.mutable_device();
+  device->set_id(engine.device);
+  device->set_name(engine.device_name);
+  device->set_dtype(engine.dtype);
+  auto* bounds = out.mutable_limits();
+  bounds->set_max_image_size_bytes(image.max_bytes);
+  bounds->set_max_image_pixels(image.max_pixels);
+  bounds->set_max_image_side_px(image.max_side);
+  bounds->set_max_prompts(limits.max_prompts);
+  bounds->set_max_exemplars(limits.max_exemplars);
+  bounds->set_max_text_tokens(kTextContextLength);
+  bounds->set_max_message_size_bytes(limits.max_message_bytes);
+  bounds->set_max_chunk_size_bytes(limits.max_chunk_bytes);
+  auto* room = out.mutable_capacity();
+  *room->mutable_per_image() = ToProto(capacity.per_image);
+  *room->mutable_per_prompt() = ToProto(capacity.per_prompt);
+  room->set_stream_slots_free_count(capacity.stream_slots_free);
+  room->set_queued_jobs_count(capacity.queued_jobs);
+  bounds->set_max_streams(capacity.stream_slots_free);
+  respond(std::move(out));
+}
+
+}  // namespace sam3

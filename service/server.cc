@@ -1,0 +1,155 @@
+#include "service/server.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "sam3/v1/segmentation_service.grpc.pb.h"
+#include "service/rpc/completion_loop.h"
+#include "service/rpc/stream_call.h"
+#include "service/rpc/unary_call.h"
+#include "service/rpc/upload_call.h"
+#include "service/segmentation_calls.h"
+#include "service/validate.h"
+
+namespace sam3 {
+namespace {
+
+// Calls that wait to be accepted, per method; each accepted one is replaced.
+constexpr int kListeners = 4;
+constexpr int kMaxSendBytes = 64 << 20;
+constexpr int kMaxMetadataBytes = 32 << 10;
+
+void SetChannelArguments(const Server::Options& options,
+                         grpc::ServerBuilder* builder) {
+  builder->SetMaxReceiveMessageSize(
+      static_cast<int>(options.limits.max_message_bytes));
+  builder->SetMaxSendMessageSize(kMaxSendBytes);
+  const std::pair<const char*, int> arguments[] = {
+      {GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_concurrent_streams},
+      {GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes},
+      {GRPC_ARG_ALLOW_REUSEPORT, 0},
+      {GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000},
+      {GRPC_ARG_KEEPALIVE_TIME_MS, 20'000},
+      {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000},
+      {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
+      {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000},
+      {GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0},
+      {GRPC_ARG_MAX_CONNECTION_IDLE_MS, 300'000}};
+  for (const auto& [name, value] : arguments) {
+    builder->AddChannelArgument(name, value);
+  }
+  // Masks are compressed already and pictures are too.
+  builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+}
+
+class GrpcServer final : public Server {
+ public:
+  GrpcServer(const Options& options, std::unique_ptr<Segmenter> segmenter)
+      : segmenter_(std::move(segmenter)),
+        validator_(options.limits, segmenter_->tokenizer(), options.media_root),
+        calls_(*segmenter_, validator_, options.version) {}
+
+  ~GrpcServer() override {
+    Drain(absl::Now());
+    // Destroying the pipeline ends what is left, so that after it no call can
+    // start another operation on the queue.
+    segmenter_.reset();
+    loop_.Stop();
+  }
+
+  absl::Status Bind(const Options& options) {
+    grpc::ServerBuilder builder;
+    SetChannelArguments(options, &builder);
+    builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(),
+                             &port_);
+    builder.RegisterService(&service_);
+    std::unique_ptr<grpc::ServerCompletionQueue> queue =
+        builder.AddCompletionQueue();
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr || port_ == 0) {
+      return absl::UnavailableError(absl::StrCat(
+          "cannot listen on ", options.address,
+          ": the port is taken or the address is not this host's"));
+    }
+    loop_.Start(std::move(queue), options.poller_threads);
+    for (int i = 0; i < kListeners; ++i) Listen();
+    return absl::OkStatus();
+  }
+
+  int port() const override { return port_; }
+  Segmenter& segmenter() override { return *segmenter_; }
+
+  void Drain(absl::Time deadline) override {
+    if (server_ == nullptr || drained_) return;
+    drained_ = true;
+    // Shutting down waits for calls that only the draining pipeline ends.
+    std::thread shutdown(
+        [this, deadline] { server_->Shutdown(absl::ToChronoTime(deadline)); });
+    segmenter_->Drain(deadline);
+    shutdown.join();
+  }
+
+ private:
+  using Service = v1::SegmentationService::AsyncService;
+
+  // `Base` is the generated class that declares the method.
+  template <typename Base, typename Request, typename Response>
+  void ListenTo(void (Base::*accept)(grpc::ServerContext*, Request*,
+                                     grpc::ServerAsyncResponseWriter<Response>*,
+                                     grpc::CompletionQueue*,
+                                     grpc::ServerCompletionQueue*, void*),
+                void (SegmentationCalls::*handle)(
+                    const Request&, std::shared_ptr<RequestContext>,
+                    SegmentationCalls::Respond<Response>) const) {
+    UnaryCall<Request, Response>::Listen(
+        loop_,
+        [this, accept](auto* context, auto* request, auto* responder,
+                       auto* queue, void* tag) {
+          (service_.*accept)(context, request, responder, queue, queue, tag);
+        },
+        [this, handle](const Request& request,
+                       std::shared_ptr<RequestContext> context, auto respond) {
+          (calls_.*handle)(request, std::move(context), std::move(respond));
+        });
+  }
+
+  void Listen() {
+    ListenTo(&Service::RequestSegmentConcepts,
+             &SegmentationCalls::SegmentConcepts);
+    ListenTo(&Service::RequestEmbedImage, &SegmentationCalls::EmbedImage);
+    ListenTo(&Service::RequestExplain, &SegmentationCalls::Explain);
+    ListenTo(&Service::RequestGetServerInfo, &SegmentationCalls::GetServerInfo);
+    UploadCall::Listen(loop_, service_, calls_);
+    StreamCall::Listen(loop_, service_, calls_);
+  }
+
+  std::unique_ptr<Segmenter> segmenter_;
+  const RequestValidator validator_;
+  const SegmentationCalls calls_;
+  Service service_;
+  CompletionLoop loop_;
+  std::unique_ptr<grpc::Server> server_;
+  int port_ = 0;
+  bool drained_ = false;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(
+    const Options& options, std::unique_ptr<Segmenter> segmenter) {
+  // Read by gRPC when a server is built; there is no per-server switch.
+  if (options.reflection) {
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  }
+  auto server = std::make_unique<GrpcServer>(options, std::move(segmenter));
+  const absl::Status bound = server->Bind(options);
+  if (!bound.ok()) return bound;
+  return server;
+}
+
+}  // namespace sam3

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "pipeline/segmenter.h"
+#include "service/limits.h"
+
+namespace sam3 {
+
+// The gRPC server: SegmentationService on one port, calls on its own pollers.
+//
+// Threads: Start, Drain and the destructor from one thread. Drain blocks.
+class Server {
+ public:
+  struct Options {
+    // host:port; port 0 takes a free one.
+    std::string address = "127.0.0.1:50051";
+    int poller_threads = 2;
+    // Calls at a time on one connection; more wait in the client.
+    int max_concurrent_streams = 1024;
+    bool reflection = false;
+    ServiceLimits limits;
+    // Folder for file sources; empty refuses them.
+    std::string media_root;
+    std::string version;
+  };
+
+  // Starts serving `segmenter`, which the server takes over. UNAVAILABLE when
+  // the address cannot be bound.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(
+      const Options& options, std::unique_ptr<Segmenter> segmenter);
+
+  virtual ~Server() = default;
+
+  virtual int port() const = 0;
+  virtual Segmenter& segmenter() = 0;
+
+  // Refuses new work, finishes what was accepted, at the latest by `deadline`.
+  virtual void Drain(absl::Time deadline) = 0;
+};
+
+}  // namespace sam3

@@ -1,0 +1,360 @@
+#include "service/validate.h"
+
+#include <cmath>
+#include <filesystem>
+#include <set>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "inference/base/status_macros.h"
+#include "pipeline/error_reason.h"
+#include "service/convert.h"
+
+namespace sam3 {
+namespace {
+
+// What SAM 3 is told when a prompt has only examples.
+constexpr absl::string_view kVisualText = "visual";
+constexpr int kMinMaskSide = 16;
+constexpr float kMaxTolerance = 100.0f;
+constexpr size_t kMaxImageIdBytes = 128;
+
+absl::Status SourceNotAllowed(absl::string_view field) {
+  return WithField(
+      WithReason(absl::PermissionDeniedError(absl::StrCat(
+                     field, ": this server fetches no URLs; send the bytes")),
+                 reason::kSourceNotAllowed),
+      field);
+}
+
+bool IsPrintable(absl::string_view text) {
+  for (const char c : text) {
+    if (!absl::ascii_isprint(static_cast<unsigned char>(c))) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+// Collects violations while it converts.
+class RequestValidator::Checker {
+ public:
+  explicit Checker(const RequestValidator& rules)
+      : limits_(rules.limits_), tokenizer_(rules.tokenizer_) {}
+
+  void Violate(std::string field, std::string description) {
+    violations_.push_back({std::move(field), std::move(description)});
+  }
+  std::vector<FieldViolation> violations() const { return violations_; }
+  absl::Status status() const {
+    return violations_.empty() ? absl::OkStatus() : InvalidRequest(violations_);
+  }
+
+  void Fraction(const std::string& field, float value) {
+    if (!(value >= 0.0f && value <= 1.0f)) {
+      Violate(field, absl::StrCat("must be from 0 to 1, is ", value));
+    }
+  }
+
+  void Id(const std::string& field, absl::string_view value, size_t limit) {
+    if (value.size() > limit) {
+      Violate(field, absl::StrCat("has ", value.size(), " bytes; at most ",
+                                  limit, " are allowed"));
+    } else if (!IsPrintable(value)) {
+      Violate(field, "must be printable ASCII");
+    }
+  }
+
+  ImageSource Image(const std::string& field, const v1::Image& image) {
+    if (image.source_case() == v1::Image::kContent && image.content().empty()) {
+      Violate(field + ".content", "is empty");
+    } else if (image.source_case() == v1::Image::SOURCE_NOT_SET &&
+               image.image_id().empty()) {
+      Violate(field, "needs content, or the image_id of a cached picture");
+    }
+    Id(field + ".image_id", image.image_id(), kMaxImageIdBytes);
+    return {image.content(), image.image_id()};
+  }
+
+  ExemplarBox Exemplar(const std::string& field, const v1::Exemplar& exemplar) {
+    ExemplarBox out;
+    out.label = exemplar.label() == v1::Exemplar::LABEL_NEGATIVE
+                    ? ExemplarLabel::kNegative
+                    : ExemplarLabel::kPositive;
+    if (!v1::Exemplar::Label_IsValid(exemplar.label())) {
+      Violate(field + ".label", "is no known label");
+    }
+    out.normalized = exemplar.box().normalized();
+    const std::string box = field + ".box";
+    if (exemplar.box().box_case() == v1::Box::BOX_NOT_SET) {
+      Violate(box, "is missing");
+      return out;
+    }
+    out.box = FromProto(exemplar.box());
+    for (const float value : {out.box.x0, out.box.y0, out.box.x1, out.box.y1}) {
+      if (!std::isfinite(value)) {
+        Violate(box, "has a coordinate that is not a finite number");
+        return out;
+      }
+    }
+    if (!(out.box.width() > 0) || !(out.box.height() > 0)) {
+      Violate(box, absl::StrCat("must have positive width and height, has ",
+                                out.box.width(), " x ", out.box.height()));
+    }
+    return out;
+  }
+
+  ConceptPrompt Prompt(const std::string& field,
+                       const v1::ConceptPrompt& prompt) {
+    ConceptPrompt out;
+    out.prompt_id = prompt.prompt_id();
+    out.text = prompt.text();
+    Id(field + ".prompt_id", prompt.prompt_id(),
+       static_cast<size_t>(limits_.max_id_bytes));
+    if (!prompt.prompt_id().empty() &&
+        !prompt_ids_.insert(prompt.prompt_id()).second) {
+      Violate(field + ".prompt_id",
+              absl::StrCat("\"", prompt.prompt_id(), "\" is used twice"));
+    }
+    if (prompt.exemplars_size() > limits_.max_exemplars) {
+      Violate(
+          field + ".exemplars",
+          absl::StrCat("has ", prompt.exemplars_size(), " entries; at most ",
+                       limits_.max_exemplars, " are allowed"));
+    }
+    for (int i = 0; i < prompt.exemplars_size(); ++i) {
+      out.exemplars.push_back(Exemplar(
+          absl::StrCat(field, ".exemplars[", i, "]"), prompt.exemplars(i)));
+    }
+    if (prompt.has_score_threshold()) {
+      Fraction(field + ".score_threshold", prompt.score_threshold());
+      out.score_threshold = prompt.score_threshold();
+    }
+    Text(field, prompt, &out);
+    return out;
+  }
+
+  std::vector<ConceptPrompt> Prompts(
+      const std::string& field,
+      const google::protobuf::RepeatedPtrField<v1::ConceptPrompt>& prompts) {
+    std::vector<ConceptPrompt> out;
+    if (prompts.size() > limits_.max_prompts) {
+      Violate(field, absl::StrCat("has ", prompts.size(), " entries; at most ",
+                                  limits_.max_prompts, " are allowed"));
+      return out;
+    }
+    for (int i = 0; i < prompts.size(); ++i) {
+      out.push_back(Prompt(absl::StrCat(field, "[", i, "]"), prompts[i]));
+    }
+    return out;
+  }
+
+  // The options that a still request and a stream share.
+  template <typename Request>
+  ConceptOptions Options(const Request& request) {
+    ConceptOptions out;
+    if (request.has_score_threshold()) {
+      Fraction("score_threshold", request.score_threshold());
+      out.score_threshold = request.score_threshold();
+    }
+    if (request.has_nms_iou_threshold()) {
+      Fraction("nms_iou_threshold", request.nms_iou_threshold());
+      out.nms_iou_threshold = request.nms_iou_threshold();
+    }
+    if (request.max_instances_per_prompt() < 0) {
+      Violate("max_instances_per_prompt", "must not be negative");
+    }
+    out.max_instances_per_prompt = request.max_instances_per_prompt();
+    const v1::MaskOptions& mask = request.mask_options();
+    if (!v1::MaskOptions::Format_IsValid(mask.format())) {
+      Violate("mask_options.format", "is no known format");
+    }
+    if (!v1::MaskOptions::Resolution_IsValid(mask.resolution())) {
+      Violate("mask_options.resolution", "is no known resolution");
+    }
+    if (mask.resolution() == v1::MaskOptions::RESOLUTION_MAX_SIDE &&
+        (mask.max_side_px() < kMinMaskSide ||
+         mask.max_side_px() > limits_.max_mask_side)) {
+      Violate("mask_options.max_side_px",
+              absl::StrCat("must be from ", kMinMaskSide, " to ",
+                           limits_.max_mask_side, ", is ", mask.max_side_px()));
+    }
+    if (!(mask.polygon_tolerance_px() >= 0 &&
+          mask.polygon_tolerance_px() <= kMaxTolerance)) {
+      Violate("mask_options.polygon_tolerance_px",
+              absl::StrCat("must be from 0 to ", kMaxTolerance));
+    }
+    out.mask = FromProto(mask);
+    return out;
+  }
+
+ private:
+  void Text(const std::string& field, const v1::ConceptPrompt& prompt,
+            ConceptPrompt* out) {
+    absl::string_view text = prompt.text();
+    if (absl::StripAsciiWhitespace(text).empty()) {
+      if (prompt.exemplars().empty()) {
+        Violate(field, "needs a text, an example box, or both");
+        return;
+      }
+      text = kVisualText;
+    }
+    if (text.size() > static_cast<size_t>(limits_.max_text_bytes)) {
+      Violate(field + ".text",
+              absl::StrCat("has ", text.size(), " bytes; at most ",
+                           limits_.max_text_bytes, " are allowed"));
+      return;
+    }
+    const absl::StatusOr<TokenizedText> tokens = tokenizer_.Tokenize(text);
+    if (!tokens.ok()) {
+      Violate(field + ".text", std::string(tokens.status().message()));
+      return;
+    }
+    if (tokens->length <= 2) {
+      Violate(field + ".text", "has no words");
+      return;
+    }
+    if (tokens->truncated && !prompt.allow_truncation()) {
+      Violate(field + ".text",
+              absl::StrCat("has more than ", kTextContextLength,
+                           " tokens; shorten it or set allow_truncation"));
+    }
+    out->tokens = *tokens;
+  }
+
+  const ServiceLimits& limits_;
+  const Tokenizer& tokenizer_;
+  std::set<std::string> prompt_ids_;
+  std::vector<FieldViolation> violations_;
+};
+
+RequestValidator::RequestValidator(const ServiceLimits& limits,
+                                   const Tokenizer& tokenizer,
+                                   std::string media_root)
+    : limits_(limits),
+      tokenizer_(tokenizer),
+      media_root_(std::move(media_root)) {}
+
+absl::StatusOr<ConceptRequest> RequestValidator::ValidateConcepts(
+    const v1::SegmentConceptsRequest& request) const {
+  if (request.image().source_case() == v1::Image::kUrl) {
+    return SourceNotAllowed("image.url");
+  }
+  Checker checker(*this);
+  ConceptRequest out;
+  out.image = checker.Image("image", request.image());
+  if (request.prompts().empty()) {
+    checker.Violate("prompts", "at least one prompt is needed");
+  }
+  out.prompts = checker.Prompts("prompts", request.prompts());
+  out.options = checker.Options(request);
+  checker.Id("request_id", request.request_id(), kMaxImageIdBytes);
+  SAM3_RETURN_IF_ERROR(checker.status());
+  return out;
+}
+
+std::vector<FieldViolation> RequestValidator::Violations(
+    const v1::SegmentConceptsRequest& request) const {
+  Checker checker(*this);
+  checker.Image("image", request.image());
+  if (request.prompts().empty()) {
+    checker.Violate("prompts", "at least one prompt is needed");
+  }
+  checker.Prompts("prompts", request.prompts());
+  checker.Options(request);
+  return checker.violations();
+}
+
+absl::StatusOr<ImageSource> RequestValidator::ValidateImage(
+    const v1::Image& image) const {
+  if (image.source_case() == v1::Image::kUrl) {
+    return SourceNotAllowed("image.url");
+  }
+  Checker checker(*this);
+  ImageSource source = checker.Image("image", image);
+  SAM3_RETURN_IF_ERROR(checker.status());
+  return source;
+}
+
+absl::StatusOr<StreamConfig> RequestValidator::ValidateStream(
+    const v1::StreamConfig& config) const {
+  if (config.source_case() == v1::StreamConfig::kUrl) {
+    return SourceNotAllowed("config.url");
+  }
+  if (config.task() == v1::StreamConfig::TASK_TRACK) {
+    return WithField(
+        WithReason(absl::UnimplementedError(
+                       "config.task: this server does not track yet; use "
+                       "TASK_DETECT"),
+                   reason::kNotOffered),
+        "config.task");
+  }
+  Checker checker(*this);
+  StreamConfig out;
+  switch (config.source_case()) {
+    case v1::StreamConfig::kPushedFrames:
+      out.source = StreamSourceKind::kPushedFrames;
+      break;
+    case v1::StreamConfig::kPushedChunks:
+      out.source = StreamSourceKind::kPushedChunks;
+      break;
+    case v1::StreamConfig::kFile: {
+      out.source = StreamSourceKind::kFile;
+      const std::filesystem::path relative(config.file());
+      const std::vector<std::string> parts = absl::StrSplit(config.file(), '/');
+      if (media_root_.empty()) {
+        checker.Violate("config.file",
+                        "this server has no media root; push the bytes");
+      } else if (config.file().empty() || relative.is_absolute() ||
+                 std::find(parts.begin(), parts.end(), "..") != parts.end() ||
+                 absl::StrContains(config.file(), absl::string_view("\0", 1))) {
+        checker.Violate("config.file",
+                        "must be a relative path without \"..\"");
+      } else {
+        out.file = (std::filesystem::path(media_root_) / relative).string();
+      }
+      break;
+    }
+    default:
+      checker.Violate("config", "needs a source");
+  }
+  if (!v1::StreamConfig::Delivery_IsValid(config.delivery())) {
+    checker.Violate("config.delivery", "is no known delivery");
+  }
+  out.delivery = config.delivery() == v1::StreamConfig::DELIVERY_LATEST
+                     ? FrameDelivery::kLatest
+                     : FrameDelivery::kEvery;
+  if (config.prompts().empty()) {
+    checker.Violate("config.prompts", "at least one prompt is needed");
+  }
+  out.prompts = checker.Prompts("config.prompts", config.prompts());
+  out.options = checker.Options(config);
+  if (!std::isfinite(config.analyse_fps()) || config.analyse_fps() < 0) {
+    checker.Violate("config.analyse_fps", "must be 0 or a positive number");
+  }
+  if (config.every_nth_frame() < 0) {
+    checker.Violate("config.every_nth_frame", "must not be negative");
+  }
+  if (config.analyse_fps() > 0 && config.every_nth_frame() > 1) {
+    checker.Violate("config.every_nth_frame",
+                    "cannot be combined with analyse_fps");
+  }
+  out.analyse_fps = config.analyse_fps();
+  out.every_nth_frame = std::max(1, config.every_nth_frame());
+  SAM3_RETURN_IF_ERROR(checker.status());
+  return out;
+}
+
+absl::StatusOr<std::vector<ConceptPrompt>> RequestValidator::ValidatePrompts(
+    const google::protobuf::RepeatedPtrField<v1::ConceptPrompt>& prompts,
+    const std::string& field) const {
+  Checker checker(*this);
+  std::vector<ConceptPrompt> out = checker.Prompts(field, prompts);
+  SAM3_RETURN_IF_ERROR(checker.status());
+  return out;
+}
+
+}  // namespace sam3

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "inference/tokenizer.h"
+#include "pipeline/segmentation.h"
+#include "sam3/v1/segmentation_service.pb.h"
+#include "service/grpc_status.h"
+#include "service/limits.h"
+
+namespace sam3 {
+
+// Checks requests as a whole and turns them into what the pipeline takes: every
+// violation is found and told at once, with the path of its field. Pure; any
+// thread; never blocks.
+class RequestValidator {
+ public:
+  // `tokenizer` must outlive the validator. `media_root` is the folder that
+  // file sources must lie in; empty refuses them.
+  RequestValidator(const ServiceLimits& limits, const Tokenizer& tokenizer,
+                   std::string media_root);
+
+  // INVALID_ARGUMENT with all violations; UNIMPLEMENTED for sources and tasks
+  // that this server does not offer. The picture's bytes are copied.
+  absl::StatusOr<ConceptRequest> ValidateConcepts(
+      const v1::SegmentConceptsRequest& request) const;
+  absl::StatusOr<ImageSource> ValidateImage(const v1::Image& image) const;
+  absl::StatusOr<StreamConfig> ValidateStream(
+      const v1::StreamConfig& config) const;
+  // Prompts that are added to a running stream.
+  absl::StatusOr<std::vector<ConceptPrompt>> ValidatePrompts(
+      const google::protobuf::RepeatedPtrField<v1::ConceptPrompt>& prompts,
+      const std::string& field) const;
+
+  // What ValidateConcepts would find, for Explain.
+  std::vector<FieldViolation> Violations(
+      const v1::SegmentConceptsRequest& request) const;
+
+  const ServiceLimits& limits() const { return limits_; }
+
+ private:
+  class Checker;
+
+  const ServiceLimits limits_;
+  const Tokenizer& tokenizer_;
+  const std::string media_root_;
+};
+
+}  // namespace sam3

@@ -1,0 +1,7 @@
+#pragma once
+
+namespace sam3 {
+
+inline constexpr char kVersion[] = "0.1.0";
+
+}  // namespace sam3
