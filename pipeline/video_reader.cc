@@ -9,13 +9,19 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "inference/base/status_macros.h"
 #include "pipeline/media/byte_source.h"
+#include "pipeline/media/upload_spool.h"
 #include "pipeline/media/video_decoder.h"
 
 namespace sam3 {
 namespace {
 
 constexpr size_t kMaxPushedBytes = 4 << 20;
+// Where an mp4 file shows the order of its parts.
+constexpr size_t kHeadBytes = 4096;
+// Room on disk for one upload that can only be decoded when it is complete.
+constexpr size_t kMaxSpoolBytes = size_t{2} << 30;
 
 class ThreadedReader final : public VideoReader {
  public:
@@ -52,9 +58,7 @@ class ThreadedReader final : public VideoReader {
 
  private:
   void Run() {
-    absl::StatusOr<std::unique_ptr<VideoDecoder>> decoder =
-        path_.empty() ? VideoDecoder::OpenBytes(bytes_, options_, allocator_)
-                      : VideoDecoder::OpenFile(path_, options_, allocator_);
+    absl::StatusOr<std::unique_ptr<VideoDecoder>> decoder = Open();
     if (!decoder.ok()) return sink_.SourceEnded(decoder.status());
     {
       const absl::MutexLock lock(&mutex_);
@@ -67,6 +71,17 @@ class ThreadedReader final : public VideoReader {
       decoder_ = nullptr;
     }
     sink_.SourceEnded(status);
+  }
+
+  absl::StatusOr<std::unique_ptr<VideoDecoder>> Open() {
+    if (!path_.empty()) {
+      return VideoDecoder::OpenFile(path_, options_, allocator_);
+    }
+    if (!IndexComesLast(bytes_.Peek(kHeadBytes))) {
+      return VideoDecoder::OpenBytes(bytes_, options_, allocator_);
+    }
+    SAM3_ASSIGN_OR_RETURN(spool_, UploadSpool::ReadAll(bytes_, kMaxSpoolBytes));
+    return VideoDecoder::OpenFile(spool_->path(), options_, allocator_);
   }
 
   absl::Status Decode(VideoDecoder& decoder) {
@@ -105,6 +120,8 @@ class ThreadedReader final : public VideoReader {
   absl::Mutex mutex_;
   VideoDecoder* decoder_ ABSL_GUARDED_BY(mutex_) = nullptr;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  // Touched by the thread only.
+  std::unique_ptr<UploadSpool> spool_;
   std::thread thread_;
 };
 

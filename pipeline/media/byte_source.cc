@@ -31,6 +31,22 @@ void ByteSource::Abort() {
   aborted_ = true;
 }
 
+std::string ByteSource::Peek(size_t size) {
+  const absl::MutexLock lock(&mutex_);
+  const auto enough = [this, size]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return aborted_ || closed_ || size_bytes_ >= size;
+  };
+  mutex_.Await(absl::Condition(&enough));
+  std::string head;
+  size_t skip = offset_;
+  for (const std::string& chunk : chunks_) {
+    head.append(chunk, skip, size - head.size());
+    skip = 0;
+    if (head.size() == size) break;
+  }
+  return head;
+}
+
 int64_t ByteSource::Read(uint8_t* buffer, size_t size) {
   size_t taken = 0;
   bool room_again = false;

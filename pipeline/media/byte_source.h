@@ -28,6 +28,10 @@ class ByteSource {
   // The reader gets nothing any more, at once.
   void Abort();
 
+  // Blocks until `size` bytes are there, or all that will come; they stay to be
+  // read. Fewer than `size` at the end.
+  std::string Peek(size_t size);
+
   // Blocks for at least one byte. 0 at the end, -1 after Abort().
   int64_t Read(uint8_t* buffer, size_t size);
 
