@@ -28,7 +28,9 @@ int main(int argc, char** argv) {
       {"info", "Describe the server", sam3::AddInfoCommand},
       {"explain", "Say what a request would do", sam3::AddExplainCommand},
       {"verify", "Check a model folder", sam3::AddVerifyCommand},
-      {"doctor", "Check this machine", sam3::AddDoctorCommand}};
+      {"doctor", "Check this machine", sam3::AddDoctorCommand},
+      {"scene", "Draw shapes that the demo model knows",
+       sam3::AddSceneCommand}};
   std::vector<std::pair<CLI::App*, sam3::RunCommand>> commands;
   for (const Entry& entry : entries) {
     CLI::App* command = app.add_subcommand(entry.name, entry.help);
