@@ -41,6 +41,16 @@ CharacterKind KindOf(UChar32 c) {
   return CharacterKind::kOther;
 }
 
+// The name in "<|name|>" at the front of `text`, empty if it is not there.
+absl::string_view SpecialTokenName(absl::string_view text) {
+  for (const absl::string_view token : {"<|startoftext|>", "<|endoftext|>"}) {
+    if (absl::StartsWith(text, token)) {
+      return text.substr(2, token.size() - 4);
+    }
+  }
+  return {};
+}
+
 // Bytes of the contraction at the front of `text`, 0 if there is none.
 size_t ContractionSize(absl::string_view text) {
   static constexpr std::array<absl::string_view, 7> kContractions = {
@@ -92,6 +102,16 @@ std::vector<std::string> SplitClipWords(absl::string_view normalized) {
     // A contraction is only looked for where a word may begin: inside a run of
     // symbols its apostrophe belongs to the run.
     if (run != CharacterKind::kOther) {
+      // A special token's name that was not recognised in the raw text, being
+      // in capitals, splits into its parts here, whatever follows.
+      const absl::string_view name =
+          SpecialTokenName(normalized.substr(static_cast<size_t>(i)));
+      if (!name.empty()) {
+        words.insert(words.end(), {"<|", std::string(name), "|>"});
+        i += static_cast<int32_t>(name.size()) + 4;
+        run = CharacterKind::kSpace;
+        continue;
+      }
       const size_t contraction =
           ContractionSize(normalized.substr(static_cast<size_t>(i)));
       if (contraction > 0) {

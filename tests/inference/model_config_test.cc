@@ -1,0 +1,59 @@
+#include "inference/model_config.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/status_matchers.h"
+
+namespace sam3 {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+TEST(ModelConfigTest, AbsentSectionsHaveThePublishedDefaults) {
+  const auto config = ParseModelConfig(R"({"model_type": "sam3"})");
+  ASSERT_THAT(config, IsOk());
+  EXPECT_EQ(config->vit.layer_count, 32);
+  EXPECT_EQ(config->vit.grid(), 72);
+  EXPECT_EQ(config->text.layer_count, 24);
+  EXPECT_EQ(config->geometry.layer_count, 3);
+  EXPECT_EQ(config->query_count, 200);
+  EXPECT_EQ(config->mask_size(), 288);
+}
+
+TEST(ModelConfigTest, TheDetectorOfAVideoModelIsTaken) {
+  const auto config = ParseModelConfig(R"({
+      "model_type": "sam3_video",
+      "detector_config": {"detr_decoder_config": {"num_queries": 12}}})");
+  ASSERT_THAT(config, IsOk());
+  EXPECT_EQ(config->query_count, 12);
+}
+
+TEST(ModelConfigTest, OtherModelsAreNamed) {
+  EXPECT_THAT(ParseModelConfig(R"({"model_type": "sam2_video"})"),
+              StatusIs(absl::StatusCode::kInvalidArgument, "sam2_video"));
+  EXPECT_THAT(ParseModelConfig("{"),
+              StatusIs(absl::StatusCode::kInvalidArgument, "JSON"));
+}
+
+TEST(ModelConfigTest, EveryWrongValueIsToldAtOnce) {
+  const auto config = ParseModelConfig(R"({
+      "model_type": "sam3",
+      "vision_config": {
+        "scale_factors": [2.0, 1.0],
+        "backbone_config": {"hidden_act": "swish", "window_size": 0,
+                            "global_attn_indexes": [7, 99],
+                            "rope_parameters": {"rope_type": "yarn"}}},
+      "text_config": {"layer_norm_eps": -1},
+      "detr_encoder_config": {"hidden_size": 100}})");
+  ASSERT_FALSE(config.ok());
+  EXPECT_THAT(
+      std::string(config.status().message()),
+      AllOf(HasSubstr("backbone_config.hidden_act"), HasSubstr("window_size"),
+            HasSubstr("layer 99"), HasSubstr("rope_type"),
+            HasSubstr("scale_factors"), HasSubstr("text_config.layer_norm_eps"),
+            HasSubstr("detr_encoder_config.hidden_size")));
+}
+
+}  // namespace
+}  // namespace sam3
