@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "pipeline/segmentation.h"
+#include "pipeline/stream_events.h"
 #include "pipeline/video_frame.h"
 
 namespace sam3 {

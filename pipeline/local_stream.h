@@ -22,6 +22,7 @@
 #include "pipeline/request_context.h"
 #include "pipeline/result_sequencer.h"
 #include "pipeline/segmentation.h"
+#include "pipeline/stream_events.h"
 #include "pipeline/stream_session.h"
 #include "pipeline/video_reader.h"
 

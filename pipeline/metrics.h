@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "pipeline/segmentation.h"
+#include "pipeline/stream_events.h"
 
 namespace sam3 {
 

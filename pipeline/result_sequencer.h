@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "pipeline/segmentation.h"
+#include "pipeline/stream_events.h"
 
 namespace sam3 {
 

@@ -14,6 +14,7 @@
 #include "pipeline/media/image_decoder.h"
 #include "pipeline/request_context.h"
 #include "pipeline/segmentation.h"
+#include "pipeline/stream_events.h"
 #include "pipeline/stream_session.h"
 
 namespace sam3 {

@@ -112,13 +112,14 @@ absl::Status StillRequest::LookUpOrDecode(EngineInput* input) {
   }
   const absl::Time start = core_.clock.Now();
   const ImageLimits& limits = core_.options.image_limits;
-  SAM3_ASSIGN_OR_RETURN(const ImageHeader header,
-                        ReadImageHeader(content, limits));
-  SAM3_ASSIGN_OR_RETURN(
-      input->image,
-      DecodeImage(content, limits, core_.model.engine->host_allocator()));
+  const auto header = ReadImageHeader(content, limits);
+  if (!header.ok()) return WithField(header.status(), "image.content");
+  auto image =
+      DecodeImage(content, limits, core_.model.engine->host_allocator());
+  if (!image.ok()) return WithField(image.status(), "image.content");
+  input->image = *std::move(image);
   response_.image = {input->image.width(), input->image.height(),
-                     header.exif_orientation, std::move(digest), name};
+                     header->exif_orientation, std::move(digest), name};
   response_.timings.decode = core_.clock.Now() - start;
   core_.metrics.decode_seconds.Observe(response_.timings.decode);
   input->keep_as = response_.image;

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "pipeline/segmentation.h"
+#include "pipeline/stream_events.h"
 
 namespace sam3 {
 

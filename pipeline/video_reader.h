@@ -11,6 +11,7 @@
 #include "inference/image.h"
 #include "pipeline/media/image_decoder.h"
 #include "pipeline/segmentation.h"
+#include "pipeline/stream_events.h"
 
 namespace sam3 {
 

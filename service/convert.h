@@ -3,6 +3,7 @@
 #include "absl/time/time.h"
 #include "inference/geometry.h"
 #include "pipeline/segmentation.h"
+#include "pipeline/stream_events.h"
 #include "sam3/v1/segmentation_service.pb.h"
 
 namespace sam3 {

@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "inference/tokenizer.h"
 #include "pipeline/segmentation.h"
+#include "pipeline/stream_events.h"
 #include "sam3/v1/segmentation_service.pb.h"
 #include "service/grpc_status.h"
 #include "service/limits.h"

@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "inference/base/status_macros.h"
+#include "pipeline/error_reason.h"
 #include "pipeline/media/exif_orientation.h"
 #include "pipeline/media/image_codec.h"
 
@@ -146,6 +147,17 @@ absl::Status NoMemory(const ImageHeader& header) {
       " pixels; try again later or send a smaller one"));
 }
 
+// What a client can act on.
+absl::Status Explain(absl::Status status) {
+  if (status.code() == absl::StatusCode::kInvalidArgument) {
+    return WithReason(std::move(status), reason::kMediaUndecodable);
+  }
+  if (status.code() == absl::StatusCode::kResourceExhausted) {
+    return WithReason(std::move(status), reason::kMediaTooLarge);
+  }
+  return status;
+}
+
 }  // namespace
 
 absl::string_view ImageFormatName(ImageFormat format) {
@@ -162,16 +174,10 @@ absl::string_view ImageFormatName(ImageFormat format) {
   return "unknown";
 }
 
-absl::StatusOr<ImageHeader> ReadImageHeader(absl::string_view bytes,
-                                            const ImageLimits& limits) {
-  SAM3_ASSIGN_OR_RETURN(const CheckedImage image, Check(bytes, limits));
-  return HeaderOf(image);
-}
+namespace {
 
-absl::StatusOr<Image> DecodeImage(absl::string_view bytes,
-                                  const ImageLimits& limits,
-                                  HostAllocator& allocator) {
-  SAM3_ASSIGN_OR_RETURN(const CheckedImage image, Check(bytes, limits));
+absl::StatusOr<Image> Decode(absl::string_view bytes, const CheckedImage& image,
+                             HostAllocator& allocator) {
   const StoredImage& stored = image.stored;
   if (static_cast<int64_t>(bytes.size()) < stored.min_file_bytes) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -196,6 +202,25 @@ absl::StatusOr<Image> DecodeImage(absl::string_view bytes,
                  stored.exif_orientation, pixels.get());
   }
   return Image(std::move(pixels), header.width, header.height);
+}
+
+}  // namespace
+
+absl::StatusOr<ImageHeader> ReadImageHeader(absl::string_view bytes,
+                                            const ImageLimits& limits) {
+  const absl::StatusOr<CheckedImage> image = Check(bytes, limits);
+  if (!image.ok()) return Explain(image.status());
+  return HeaderOf(*image);
+}
+
+absl::StatusOr<Image> DecodeImage(absl::string_view bytes,
+                                  const ImageLimits& limits,
+                                  HostAllocator& allocator) {
+  const absl::StatusOr<CheckedImage> checked = Check(bytes, limits);
+  if (!checked.ok()) return Explain(checked.status());
+  absl::StatusOr<Image> image = Decode(bytes, *checked, allocator);
+  if (!image.ok()) return Explain(image.status());
+  return image;
 }
 
 }  // namespace sam3

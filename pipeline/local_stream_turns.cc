@@ -1,0 +1,173 @@
+// A stream's part on the device: its turns in the scheduler, and what becomes
+// of a frame from the moment that its batch is formed.
+#include <utility>
+
+#include "pipeline/local_stream.h"
+#include "pipeline/prompt_geometry.h"
+#include "pipeline/result_encoder.h"
+
+namespace sam3 {
+namespace {
+
+// A rough size of what goes to the client; exact enough for a bound.
+size_t SizeOf(const FrameResult& result) {
+  size_t bytes = sizeof(FrameResult);
+  for (const Instance& instance : result.result.instances) {
+    bytes += sizeof(Instance);
+    if (const auto* rle = std::get_if<RleMask>(&instance.mask)) {
+      bytes += rle->counts.size();
+    } else if (const auto* png = std::get_if<PngMask>(&instance.mask)) {
+      bytes += png->bytes.size();
+    } else if (const auto* bits = std::get_if<BitsMask>(&instance.mask)) {
+      bytes += bits->bytes.size();
+    } else if (const auto* poly = std::get_if<PolygonMask>(&instance.mask)) {
+      for (const PolygonRing& ring : poly->rings) {
+        bytes += ring.xy.size() * sizeof(int32_t);
+      }
+    }
+  }
+  return bytes;
+}
+
+}  // namespace
+
+// One claim on the device. Which frame it is for is decided when its batch is
+// formed.
+class LocalStream::Turn final : public Job {
+ public:
+  Turn(std::shared_ptr<LocalStream> stream, Facts facts)
+      : Job(stream->context_, facts), stream_(std::move(stream)) {}
+
+  std::optional<EngineInput> TakeInput() override {
+    return stream_->TakeTurn(&frame_);
+  }
+  void Finish(absl::StatusOr<EngineOutput> output) override {
+    stream_->FinishTurn(std::move(frame_), std::move(output));
+  }
+
+ private:
+  const std::shared_ptr<LocalStream> stream_;
+  std::optional<VideoFrame> frame_;
+};
+
+void LocalStream::QueueTurns(int count) {
+  Job::Facts facts;
+  facts.stream_id = number_;
+  facts.pair_count = static_cast<int>(config_.prompts.size());
+  absl::Status refused;
+  for (int i = 0; i < count; ++i) {
+    std::unique_ptr<Job> turn =
+        std::make_unique<Turn>(shared_from_this(), facts);
+    const absl::Status queued = core_.scheduler.Schedule(std::move(turn));
+    if (queued.ok()) continue;
+    refused = queued;
+    const absl::MutexLock lock(&mutex_);
+    --turns_;
+    CancelLocked(queued);
+  }
+  // A cancelled stream claims no turns, so this comes back at once.
+  if (!refused.ok()) Proceed();
+}
+
+std::optional<EngineInput> LocalStream::TakeTurn(
+    std::optional<VideoFrame>* frame) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (cancelled_) return std::nullopt;
+    *frame = mailbox_.Take();
+  }
+  if (!frame->has_value()) return std::nullopt;
+  EngineInput input;
+  input.image = (*frame)->image;
+  auto prompts =
+      ToEnginePrompts(*(*frame)->prompts, config_.options,
+                      (*frame)->image.width(), (*frame)->image.height(),
+                      /*warnings=*/nullptr);
+  if (!prompts.ok()) {
+    const absl::MutexLock lock(&mutex_);
+    if (sequencer_.Refuse((*frame)->index, prompts.status())) {
+      core_.metrics.frames_refused.Add();
+    }
+    frame->reset();
+    return std::nullopt;
+  }
+  input.prompts = *std::move(prompts);
+  return input;
+}
+
+void LocalStream::FinishTurn(std::optional<VideoFrame> frame,
+                             absl::StatusOr<EngineOutput> output) {
+  if (frame.has_value() && output.ok()) {
+    core_.encode_pool.Schedule([self = shared_from_this(),
+                                frame = *std::move(frame),
+                                output = *std::move(output)]() mutable {
+      self->EncodeFrame(std::move(frame), std::move(output));
+    });
+    return;
+  }
+  {
+    const absl::MutexLock lock(&mutex_);
+    --turns_;
+    if (frame.has_value() &&
+        sequencer_.Drop(frame->index, DropReason::kEngine)) {
+      Count(DropReason::kEngine);
+    }
+    if (!output.ok() && !absl::IsInternal(output.status()) &&
+        !absl::IsCancelled(output.status()) &&
+        !absl::IsResourceExhausted(output.status())) {
+      // The deadline has passed, or the device or the server is gone: no later
+      // frame would fare better.
+      CancelLocked(output.status());
+    }
+  }
+  Proceed();
+}
+
+void LocalStream::EncodeFrame(VideoFrame frame, EngineOutput output) {
+  const absl::Time start = core_.clock.Now();
+  const int width = frame.image.width();
+  const int height = frame.image.height();
+  frame.image = Image();
+  absl::StatusOr<std::vector<PromptResult>> encoded = EncodeResults(
+      *frame.prompts, output.detections, config_.options, width, height);
+  const absl::Time end = core_.clock.Now();
+  core_.metrics.post_seconds.Observe(end - start);
+  core_.metrics.frame_age_seconds.Observe(end - frame.arrived);
+  std::vector<FrameResult> results;
+  size_t bytes = 0;
+  if (encoded.ok()) {
+    for (PromptResult& prompt : *encoded) {
+      FrameResult result{frame.index,
+                         frame.start_offset,
+                         frame.capture_time,
+                         width,
+                         height,
+                         std::move(prompt),
+                         false,
+                         {}};
+      bytes += SizeOf(result);
+      results.push_back(std::move(result));
+    }
+    if (!results.empty()) {
+      results.back().last_in_frame = true;
+      results.back().timings = {frame.decode,  output.queue,
+                                output.encode, output.ground,
+                                end - start,   end - frame.arrived};
+    }
+  }
+  {
+    const absl::MutexLock lock(&mutex_);
+    --turns_;
+    if (!encoded.ok()) {
+      if (sequencer_.Drop(frame.index, DropReason::kEngine)) {
+        Count(DropReason::kEngine);
+      }
+    } else if (sequencer_.Answer(frame.index, std::move(results), bytes)) {
+      core_.metrics.frames_answered.Add();
+      ShedUnsent();
+    }
+  }
+  Proceed();
+}
+
+}  // namespace sam3

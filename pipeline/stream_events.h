@@ -1,0 +1,116 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "pipeline/segmentation.h"
+
+namespace sam3 {
+
+// What a stream is asked for and everything that it can say, free of any wire
+// format.
+
+enum class FrameDelivery { kLatest, kEvery };
+
+enum class StreamSourceKind { kPushedFrames, kPushedChunks, kFile };
+
+struct StreamConfig {
+  StreamSourceKind source = StreamSourceKind::kPushedFrames;
+  std::string file;  // path of a kFile source, already permitted
+  FrameDelivery delivery = FrameDelivery::kEvery;
+  std::vector<ConceptPrompt> prompts;
+  ConceptOptions options;
+  // At most so many analysed frames a second of media time; 0 = all.
+  double analyse_fps = 0;
+  // Only every n-th decoded frame; 1 = all. Not both.
+  int every_nth_frame = 1;
+};
+
+// An encoded still pushed as one frame.
+struct PushedFrame {
+  std::string content;
+  std::optional<absl::Time> capture_time;
+};
+
+enum class DropReason {
+  kStale,         // a newer frame replaced it (kLatest)
+  kSampledOut,    // analyse_fps or every_nth_frame
+  kUndecodable,   // damaged media
+  kSlowConsumer,  // the client did not read its results
+  kEngine,        // the engine failed on its batch
+  kCancelled,     // the stream ended first
+};
+
+struct StreamStarted {
+  std::string stream_id;
+  // 0 when the source has not shown a frame yet.
+  int width = 0;
+  int height = 0;
+  double frame_rate = 0;
+  FrameDelivery delivery = FrameDelivery::kEvery;
+};
+
+// Everything found for one prompt on one frame.
+struct FrameResult {
+  int64_t frame_index = 0;
+  absl::Duration start_offset;  // media time since the first frame
+  std::optional<absl::Time> capture_time;
+  int width = 0;
+  int height = 0;
+  PromptResult result;
+  bool last_in_frame = false;
+  RequestTimings timings;  // set on the last result of a frame
+};
+
+// A run of frames that will get no result.
+struct FramesDropped {
+  int64_t first_index = 0;
+  int64_t last_index = 0;
+  DropReason reason = DropReason::kStale;
+};
+
+// One frame that could not be taken at all.
+struct FrameRefused {
+  int64_t frame_index = 0;
+  absl::Status status;
+};
+
+// A prompt that cannot be served on this stream; the others go on.
+struct PromptRejected {
+  std::string prompt_id;
+  absl::Status status;
+};
+
+struct PromptsUpdated {
+  int64_t effective_frame_index = 0;
+};
+
+// The source changed under the stream.
+enum class SourceEventKind { kResolutionChanged, kDamaged, kEnded };
+struct SourceEvent {
+  SourceEventKind kind = SourceEventKind::kEnded;
+  int64_t frame_index = 0;
+  std::string message;
+};
+
+struct Heartbeat {};
+
+// Last message of every stream: frames_in = answered + dropped + refused.
+struct StreamSummary {
+  int64_t frames_in = 0;
+  int64_t answered = 0;
+  std::map<DropReason, int64_t> dropped;
+  int64_t refused = 0;
+};
+
+using StreamEvent = std::variant<StreamStarted, FrameResult, FramesDropped,
+                                 FrameRefused, PromptRejected, PromptsUpdated,
+                                 SourceEvent, Heartbeat, StreamSummary>;
+
+}  // namespace sam3

@@ -1,0 +1,235 @@
+"""Runs the programs as people do: flags, ports, signals, exit statuses.
+
+    python tests/e2e/program_test.py SAM3_SERVER SAM3CTL [--torch]
+"""
+
+import json
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+import urllib.request
+
+SERVER, CTL = sys.argv[1:3]
+TORCH = "--torch" in sys.argv
+LOCAL = "127.0.0.1"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOCAL, 0))
+        return probe.getsockname()[1]
+
+
+class RunningServer:
+    """A server on free ports that is ready, stopped at the end."""
+
+    def __init__(self, *flags: str):
+        self.port, self.health, self.metrics = (free_port() for _ in range(3))
+        self.process = subprocess.Popen(
+            [SERVER, "--listen", f"{LOCAL}:{self.port}", "--health-listen",
+             f"{LOCAL}:{self.health}", "--metrics-listen",
+             f"{LOCAL}:{self.metrics}", *flags],
+            stderr=subprocess.PIPE, text=True)
+        self.log = []
+        for line in self.process.stderr:
+            self.log.append(line)
+            if "ready" in line:
+                break
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        self.log += self.process.stderr.readlines()
+        self.status = self.process.wait(timeout=60)
+
+    @property
+    def address(self) -> str:
+        return f"{LOCAL}:{self.port}"
+
+
+def run(*command: str):
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+class ProgramTest(unittest.TestCase):
+    engine = () if TORCH else ("--fake-engine",)
+
+    def test_serves_until_sigterm_and_exits_clean(self):
+        with RunningServer(*self.engine) as server:
+            info = run(CTL, "info", "--server", server.address, "--json")
+            self.assertEqual(info.returncode, 0, info.stderr)
+            model = json.loads(info.stdout)["model"]
+            self.assertEqual(model["embeddedDemo"], TORCH)
+            text = urllib.request.urlopen(
+                f"http://{LOCAL}:{server.metrics}/metrics").read().decode()
+            self.assertIn("sam3_requests_active 0", text)
+            self.assertIn("sam3_stage_seconds_bucket", text)
+        self.assertEqual(server.status, 0, server.log)
+        self.assertIn("stopped", server.log[-1])
+        self.assertNotIn("error", "".join(server.log))
+
+    def test_finds_shapes_in_a_picture_and_in_a_video(self):
+        with tempfile.TemporaryDirectory() as folder, RunningServer(
+                *self.engine) as server:
+            folder = pathlib.Path(folder)
+            for name in ("scene.png", "scene.mp4"):
+                made = run(CTL, "scene", str(folder / name))
+                self.assertEqual(made.returncode, 0, made.stderr)
+            found = run(CTL, "segment", str(folder / "scene.png"), "--server",
+                        server.address, "--text", "red circle", "--text", "cat",
+                        "--json", "--overlay", str(folder / "out.png"))
+            self.assertEqual(found.returncode, 0, found.stderr)
+            results = json.loads(found.stdout)["results"]
+            self.assertEqual(len(results), 2)
+            self.assertEqual(results[1]["instances"], [])
+            if TORCH:
+                self.assertEqual(len(results[0]["instances"]), 2)
+                self.assertGreater(results[0]["instances"][0]["score"], 0.9)
+            self.assertGreater((folder / "out.png").stat().st_size, 1000)
+            streamed = run(CTL, "stream", str(folder / "scene.mp4"),
+                           "--server", server.address, "--text", "star",
+                           "--fps", "4", "--json")
+            self.assertEqual(streamed.returncode, 0, streamed.stderr)
+            messages = [json.loads(line)
+                        for line in streamed.stdout.splitlines()]
+            summary = messages[-1]["summary"]
+            self.assertEqual(summary["framesInCount"], "120")
+            dropped = sum(int(d["frameCount"]) for d in summary["dropped"])
+            self.assertEqual(int(summary["answeredCount"]) + dropped, 120)
+            self.assertEqual(int(summary["answeredCount"]), 20)
+            if TORCH:
+                counts = [len(m["result"]["result"]["instances"])
+                          for m in messages if "result" in m]
+                self.assertGreaterEqual(sum(counts), 1.8 * len(counts))
+
+    def test_a_port_in_use_is_one_clear_line(self):
+        with RunningServer(*self.engine) as server:
+            second = run(SERVER, *self.engine, "--listen", server.address,
+                         "--health-listen", f"{LOCAL}:{free_port()}",
+                         "--metrics-listen", f"{LOCAL}:{free_port()}")
+            self.assertEqual(second.returncode, 1)
+            self.assertIn(server.address, second.stderr)
+            self.assertIn("port is taken", second.stderr)
+            for flag, port in (("--health-listen", server.health),
+                               ("--metrics-listen", server.metrics)):
+                other = run(SERVER, *self.engine, "--listen", f"{LOCAL}:0",
+                            "--health-listen", f"{LOCAL}:0",
+                            "--metrics-listen", f"{LOCAL}:0",
+                            flag, f"{LOCAL}:{port}")
+                self.assertEqual(other.returncode, 1, flag)
+                self.assertIn(str(port), other.stderr)
+
+    def test_all_mistakes_are_told_at_once(self):
+        bad = run(SERVER, "--listen", "nowhere", "--dtype", "int3",
+                  "--metrics-listen", "0.0.0.0:9090", "--media-root",
+                  "/nonexistent", "--threads", "-4")
+        self.assertEqual(bad.returncode, 1)
+        for part in ("--listen", "--dtype", "0.0.0.0:9090", "/nonexistent",
+                     "--threads", "--insecure-no-auth"):
+            self.assertIn(part, bad.stderr)
+
+    def test_configuration_file_flags_win_and_print_round_trips(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "server.textproto"
+            path.write_text('listen: "127.0.0.1:7001"\n'
+                            'limits { max_prompts: 3 }\n')
+            printed = run(SERVER, "--config", str(path), "--listen",
+                          "127.0.0.1:7002", "--print-config")
+            self.assertEqual(printed.returncode, 0, printed.stderr)
+            self.assertIn('listen: "127.0.0.1:7002"', printed.stdout)
+            self.assertRegex(printed.stdout, r"max_prompts: 3")
+            path.write_text(printed.stdout)
+            again = run(SERVER, "--config", str(path), "--print-config")
+            self.assertEqual(again.stdout, printed.stdout)
+            checked = run(SERVER, "--config", str(path), "--check-config")
+            self.assertEqual(checked.returncode, 0)
+            path.write_text("listen: 7\nnonsense")
+            broken = run(SERVER, "--config", str(path))
+            self.assertEqual(broken.returncode, 1)
+            self.assertIn(str(path), broken.stderr)
+
+    def test_exit_statuses_of_sam3ctl(self):
+        with tempfile.TemporaryDirectory() as folder:
+            scene = str(pathlib.Path(folder) / "scene.png")
+            run(CTL, "scene", scene)
+            nobody = f"{LOCAL}:{free_port()}"
+            for status, command in (
+                    (2, ("segment",)), (2, ("nonsense",)),
+                    (2, ("segment", scene)),
+                    (2, ("segment", "/nonexistent.png", "--text", "a")),
+                    (2, ("segment", scene, "--box", "1,2,3")),
+                    (5, ("segment", scene, "--text", "a", "--server",
+                         nobody)),
+                    (5, ("info", "--server", nobody)),
+                    (0, ("--help",)), (0, ("segment", "--help"))):
+                result = run(CTL, *command)
+                self.assertEqual(result.returncode, status,
+                                 (command, result.stderr))
+            with RunningServer(*self.engine) as server:
+                refused = run(CTL, "segment", scene, "--text", "a",
+                              "--threshold", "7", "--server", server.address)
+                self.assertEqual(refused.returncode, 3)
+                self.assertIn("score_threshold", refused.stderr)
+
+    def test_explain_lists_tokens_of_every_line(self):
+        with tempfile.TemporaryDirectory() as folder:
+            texts = pathlib.Path(folder) / "texts.txt"
+            texts.write_text("red circle\n" + "cat " * 40 + "\n")
+            explained = run(CTL, "explain", "--texts-file", str(texts),
+                            "--json")
+            self.assertEqual(explained.returncode, 0, explained.stderr)
+            first, second = map(json.loads, explained.stdout.splitlines())
+            self.assertEqual(first["tokens"], [49406, 736, 7117, 49407])
+            self.assertFalse(first["truncated"])
+            self.assertEqual(len(second["tokens"]), 32)
+            self.assertEqual(second["tokens"][-1], 49407)
+            self.assertTrue(second["truncated"])
+
+    def test_models_that_are_none(self):
+        if not TORCH:
+            self.skipTest("needs libtorch")
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            for prepare, part in (
+                    (lambda: None, "config.json"),
+                    (lambda: (folder / "config.json").write_text(
+                        '{"model_type": "sam2"}'), "vocab.json")):
+                prepare()
+                result = run(CTL, "verify", str(folder))
+                self.assertEqual(result.returncode, 3)
+                self.assertIn(part, result.stderr)
+            result = run(SERVER, "--model", str(folder / "none"), "--listen",
+                         f"{LOCAL}:0", "--health-listen", f"{LOCAL}:0",
+                         "--metrics-listen", f"{LOCAL}:0")
+            self.assertEqual(result.returncode, 1)
+            self.assertTrue(re.search(r"no such folder", result.stderr))
+
+    def test_doctor_and_tensors(self):
+        if not TORCH:
+            self.skipTest("needs libtorch")
+        doctor = run(CTL, "doctor", "--server", f"{LOCAL}:{free_port()}")
+        self.assertEqual(doctor.returncode, 0, doctor.stdout)
+        self.assertIn("one picture and one prompt run", doctor.stdout)
+        with tempfile.TemporaryDirectory() as folder:
+            scene = str(pathlib.Path(folder) / "scene.png")
+            out = str(pathlib.Path(folder) / "t.safetensors")
+            run(CTL, "scene", scene)
+            written = run(CTL, "tensors", scene, "--text", "star", "--out",
+                          out)
+            self.assertEqual(written.returncode, 0, written.stderr)
+            from safetensors.numpy import load_file
+            tensors = load_file(out)
+            self.assertEqual(tensors["pred_masks"].shape, (36, 64, 64))
+            self.assertEqual(tensors["pixel_values"].shape, (3, 224, 224))
+            self.assertEqual(tensors["input_ids"][0], 49406)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)

@@ -1,0 +1,268 @@
+// SegmentStream over a real socket.
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+#include "pipeline/media/video_writer.h"
+#include "tests/e2e/server_fixture.h"
+#include "tests/support/status_matchers.h"
+#include "tests/support/synthetic_picture.h"
+
+namespace sam3 {
+namespace {
+
+class StreamRpcTest : public ServerFixture {
+ protected:
+  void OpenCall() {
+    context_ = std::make_unique<grpc::ClientContext>();
+    stream_ = stub_->SegmentStream(context_.get());
+  }
+
+  static v1::SegmentStreamRequest Config() {
+    v1::SegmentStreamRequest request;
+    request.mutable_config()->mutable_pushed_frames();
+    request.mutable_config()->add_prompts()->set_text("red");
+    return request;
+  }
+
+  static v1::SegmentStreamRequest Frame(const std::string& content) {
+    v1::SegmentStreamRequest request;
+    request.mutable_frame()->set_content(content);
+    return request;
+  }
+
+  // Reads to the end; keeps the summary and counts results.
+  grpc::Status ReadToTheEnd() {
+    v1::SegmentStreamResponse response;
+    while (stream_->Read(&response)) {
+      if (response.has_result()) {
+        EXPECT_EQ(response.result().frame_index(), results_++);
+        instances_ += response.result().result().instances_size();
+      }
+      if (response.has_refused()) ++refused_;
+      if (response.has_summary()) summary_ = response.summary();
+    }
+    return stream_->Finish();
+  }
+
+  static std::string MakeClip(int frames, int width, int height) {
+    const std::string path =
+        (std::filesystem::path(testing::TempDir()) / "stream_rpc_clip.mp4")
+            .string();
+    auto writer = VideoWriter::Create(path, width, height, 25);
+    EXPECT_THAT(writer, IsOk());
+    for (int i = 0; i < frames; ++i) {
+      EXPECT_THAT((*writer)->Write(
+                      DrawAreas(width, height, {{"red", 2 * i, 16, 48, 48}})),
+                  IsOk());
+    }
+    EXPECT_THAT((*writer)->Finish(), IsOk());
+    std::ifstream stream(path, std::ios::binary);
+    std::string bytes(std::istreambuf_iterator<char>(stream), {});
+    std::filesystem::remove(path);
+    return bytes;
+  }
+
+  void SendBytes(const std::string& bytes, size_t chunk_bytes) {
+    for (size_t at = 0; at < bytes.size(); at += chunk_bytes) {
+      v1::SegmentStreamRequest request;
+      request.mutable_chunk()->set_data(bytes.substr(at, chunk_bytes));
+      if (!stream_->Write(request)) break;
+    }
+    stream_->WritesDone();
+  }
+
+  std::unique_ptr<grpc::ClientContext> context_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::SegmentStreamRequest,
+                                           v1::SegmentStreamResponse>>
+      stream_;
+  int results_ = 0;
+  int instances_ = 0;
+  int refused_ = 0;
+  v1::StreamSummary summary_;
+};
+
+TEST_F(StreamRpcTest, PushedFramesAreAnsweredInOrderAndSummedUp) {
+  OpenCall();
+  stream_->Write(Config());
+  std::thread writer([&] {
+    for (int i = 0; i < 40; ++i) stream_->Write(Frame(Picture()));
+    stream_->WritesDone();
+  });
+  const grpc::Status status = ReadToTheEnd();
+  writer.join();
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(results_, 40);
+  EXPECT_EQ(summary_.frames_in_count(), 40);
+  EXPECT_EQ(summary_.answered_count(), 40);
+}
+
+TEST_F(StreamRpcTest, AVideoFileIsDecodedWhicheverPartComesFirst) {
+  const std::string clip = MakeClip(30, 128, 96);
+  for (const size_t chunk : {size_t{700}, clip.size()}) {
+    results_ = 0;
+    OpenCall();
+    v1::SegmentStreamRequest config = Config();
+    config.mutable_config()->mutable_pushed_chunks();
+    stream_->Write(config);
+    std::thread writer([&] { SendBytes(clip, chunk); });
+    const grpc::Status status = ReadToTheEnd();
+    writer.join();
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    EXPECT_EQ(summary_.answered_count(), 30);
+    EXPECT_EQ(results_, 30);
+  }
+}
+
+TEST_F(StreamRpcTest, MessagesOutOfOrderEndTheStreamWithTheField) {
+  OpenCall();
+  stream_->Write(Frame(Picture()));
+  grpc::Status status = ReadToTheEnd();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(FieldsIn(status), testing::ElementsAre("config"));
+
+  OpenCall();
+  stream_->Write(Config());
+  stream_->Write(Config());
+  status = ReadToTheEnd();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(FieldsIn(status), testing::ElementsAre("config"));
+
+  OpenCall();
+  stream_->WritesDone();
+  status = ReadToTheEnd();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+
+  OpenCall();
+  stream_->Write(Config());
+  stream_->Write({});
+  status = ReadToTheEnd();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(StreamRpcTest, BrokenConfigurationsAreRefusedWhole) {
+  const auto refused = [&](const v1::SegmentStreamRequest& config,
+                           grpc::StatusCode code, const std::string& field) {
+    OpenCall();
+    stream_->Write(config);
+    const grpc::Status status = ReadToTheEnd();
+    EXPECT_EQ(status.error_code(), code) << status.error_message();
+    EXPECT_THAT(FieldsIn(status), testing::Contains(field))
+        << status.error_message();
+  };
+  constexpr auto kInvalid = grpc::StatusCode::INVALID_ARGUMENT;
+  v1::SegmentStreamRequest config = Config();
+  config.mutable_config()->clear_prompts();
+  refused(config, kInvalid, "config.prompts");
+  config = Config();
+  config.mutable_config()->clear_source();
+  refused(config, kInvalid, "config");
+  config = Config();
+  config.mutable_config()->set_url("rtsp://camera");
+  refused(config, grpc::StatusCode::PERMISSION_DENIED, "config.url");
+  config = Config();
+  config.mutable_config()->set_task(v1::StreamConfig::TASK_TRACK);
+  refused(config, grpc::StatusCode::UNIMPLEMENTED, "config.task");
+  config = Config();
+  config.mutable_config()->set_file("../etc/passwd");
+  refused(config, kInvalid, "config.file");
+  config = Config();
+  config.mutable_config()->set_analyse_fps(-1);
+  refused(config, kInvalid, "config.analyse_fps");
+  config = Config();
+  config.mutable_config()->set_analyse_fps(2);
+  config.mutable_config()->set_every_nth_frame(2);
+  refused(config, kInvalid, "config.every_nth_frame");
+}
+
+TEST_F(StreamRpcTest, ChunksThatAreNoVideoEndWithAReason) {
+  OpenCall();
+  v1::SegmentStreamRequest config = Config();
+  config.mutable_config()->mutable_pushed_chunks();
+  stream_->Write(config);
+  SendBytes(std::string(20'000, 'z'), 4096);
+  const grpc::Status status = ReadToTheEnd();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(ReasonIn(status), "MEDIA_UNDECODABLE");
+}
+
+TEST_F(StreamRpcTest, ATruncatedVideoIsAnsweredAsFarAsItGoes) {
+  const std::string clip = MakeClip(40, 128, 96);
+  OpenCall();
+  v1::SegmentStreamRequest config = Config();
+  config.mutable_config()->mutable_pushed_chunks();
+  stream_->Write(config);
+  // Without its index, which comes last, nothing of an mp4 can be decoded.
+  SendBytes(clip.substr(0, clip.size() / 2), 4096);
+  const grpc::Status status = ReadToTheEnd();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(summary_.frames_in_count(), 0);
+}
+
+TEST_F(StreamRpcTest, ABrokenFrameIsRefusedAndTheOthersAreNot) {
+  OpenCall();
+  stream_->Write(Config());
+  stream_->Write(Frame("no picture"));
+  stream_->WritesDone();
+  EXPECT_TRUE(ReadToTheEnd().ok());
+  EXPECT_EQ(refused_, 1);
+  EXPECT_EQ(summary_.refused_count(), 1);
+}
+
+TEST_F(StreamRpcTest, AClientThatVanishesFreesItsSlot) {
+  script_->CloseGate();
+  for (int i = 0; i < 20; ++i) {
+    OpenCall();
+    stream_->Write(Config());
+    stream_->Write(Frame(Picture()));
+    v1::SegmentStreamResponse response;
+    ASSERT_TRUE(stream_->Read(&response));
+    context_->TryCancel();
+    stream_->Finish();
+  }
+  script_->OpenGate();
+  while (metrics_.streams_active.value() > 0) std::this_thread::yield();
+  EXPECT_EQ(metrics_.streams_opened.value(), 20);
+}
+
+TEST_F(StreamRpcTest, ASlowReaderSlowsItsOwnStreamOnly) {
+  OpenCall();
+  stream_->Write(Config());
+  std::atomic<int> written{0};
+  std::thread writer([&] {
+    while (written < 100'000 && stream_->Write(Frame(Picture()))) ++written;
+  });
+  // The slow one does not read; another client is served as ever.
+  for (int i = 0; i < 20; ++i) {
+    grpc::ClientContext context;
+    v1::SegmentConceptsResponse response;
+    EXPECT_TRUE(
+        stub_->SegmentConcepts(&context, RequestFor({"red"}), &response).ok());
+  }
+  context_->TryCancel();
+  writer.join();
+  stream_->Finish();
+  EXPECT_LT(written, 100'000);
+}
+
+TEST_F(StreamRpcTest, DrainEndsStreamsAfterTheirAnswers) {
+  OpenCall();
+  stream_->Write(Config());
+  stream_->Write(Frame(Picture()));
+  v1::SegmentStreamResponse response;
+  ASSERT_TRUE(stream_->Read(&response));
+  while (metrics_.frames_in.value() < 1) std::this_thread::yield();
+  std::thread drain([&] { server_->Drain(absl::InfiniteFuture()); });
+  const grpc::Status status = ReadToTheEnd();
+  drain.join();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(ReasonIn(status), "DRAINING");
+  EXPECT_EQ(summary_.answered_count(), 1);
+}
+
+}  // namespace
+}  // namespace sam3
