@@ -106,6 +106,8 @@ class FfmpegWriter final : public VideoWriter {
         return absl::OkStatus();
       }
       if (code < 0) return Error(FfmpegError(code));
+      // Without it the last picture has no length and players cut it off.
+      packet_->duration = 1;
       av_packet_rescale_ts(packet_.get(), codec_->time_base,
                            stream_->time_base);
       packet_->stream_index = stream_->index;

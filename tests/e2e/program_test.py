@@ -119,10 +119,12 @@ class ProgramTest(unittest.TestCase):
             self.assertIn("port is taken", second.stderr)
             for flag, port in (("--health-listen", server.health),
                                ("--metrics-listen", server.metrics)):
-                other = run(SERVER, *self.engine, "--listen", f"{LOCAL}:0",
-                            "--health-listen", f"{LOCAL}:0",
-                            "--metrics-listen", f"{LOCAL}:0",
-                            flag, f"{LOCAL}:{port}")
+                flags = {"--listen": f"{LOCAL}:0",
+                         "--health-listen": f"{LOCAL}:0",
+                         "--metrics-listen": f"{LOCAL}:0",
+                         flag: f"{LOCAL}:{port}"}
+                other = run(SERVER, *self.engine,
+                            *(part for pair in flags.items() for part in pair))
                 self.assertEqual(other.returncode, 1, flag)
                 self.assertIn(str(port), other.stderr)
 
