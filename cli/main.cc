@@ -6,6 +6,8 @@
 #include "cli/output.h"
 #include "service/version.h"
 
+// CLI11 throws at set-up for mistakes in the flags' definitions alone.
+// NOLINTNEXTLINE(bugprone-exception-escape)
 int main(int argc, char** argv) {
   CLI::App app("Talks to a SAM 3 server, or runs one in this process.",
                "sam3ctl");

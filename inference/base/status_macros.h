@@ -33,9 +33,12 @@
     }                                                                 \
   } while (false)
 
+// `lhs` may be a declaration, which parentheses would break.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 #define SAM3_CONCAT_INNER_(a, b) a##b
 #define SAM3_CONCAT_(a, b) SAM3_CONCAT_INNER_(a, b)
 #define SAM3_ASSIGN_OR_RETURN_IMPL_(statusor, lhs, expr)   \
   auto statusor = (expr);                                  \
   if (!statusor.ok()) return std::move(statusor).status(); \
   lhs = *std::move(statusor)
+// NOLINTEND(bugprone-macro-parentheses)
