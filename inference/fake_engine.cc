@@ -14,6 +14,7 @@ namespace sam3 {
 namespace {
 
 constexpr int kGrid = 64;
+constexpr size_t kCells = size_t{kGrid} * kGrid;
 constexpr int kColourCount = 4;
 constexpr std::array<absl::string_view, kColourCount> kColourNames = {
     "red", "green", "blue", "yellow"};
@@ -47,8 +48,8 @@ class FakeImage final : public ImageEmbedding {
   explicit FakeImage(const Image& image) {
     for (int y = 0; y < kGrid; ++y) {
       for (int x = 0; x < kGrid; ++x) {
-        const int64_t px = (2 * x + 1) * int64_t{image.width()} / (2 * kGrid);
-        const int64_t py = (2 * y + 1) * int64_t{image.height()} / (2 * kGrid);
+        const int64_t px = int64_t{2 * x + 1} * image.width() / (2 * kGrid);
+        const int64_t py = int64_t{2 * y + 1} * image.height() / (2 * kGrid);
         cells_[Index(x, y)] = static_cast<int8_t>(
             ColourOf(image.pixels() + (py * image.width() + px) * 3));
       }
@@ -65,9 +66,9 @@ class FakeImage final : public ImageEmbedding {
 
   // Connected areas of a colour, largest first.
   std::vector<Area> AreasOf(int colour) const {
-    std::array<bool, kGrid * kGrid> seen{};
+    std::array<bool, kCells> seen{};
     std::vector<Area> areas;
-    for (int start = 0; start < kGrid * kGrid; ++start) {
+    for (int start = 0; start < static_cast<int>(kCells); ++start) {
       if (seen[start] || cells_[start] != colour) continue;
       Area area;
       std::vector<int> open = {start};
@@ -104,7 +105,7 @@ class FakeImage final : public ImageEmbedding {
 
  private:
   static int Index(int x, int y) { return y * kGrid + x; }
-  std::array<int8_t, kGrid * kGrid> cells_{};
+  std::array<int8_t, kCells> cells_{};
 };
 
 class FakeText final : public TextEmbedding {
@@ -155,10 +156,11 @@ Detections FindAreas(const GroundItem& item) {
     if (item.options.want_masks) {
       detection.mask.width = kGrid;
       detection.mask.height = kGrid;
-      detection.mask.values.assign(kGrid * kGrid, 0.0f);
+      detection.mask.values.assign(kCells, 0.0f);
       for (int y = area.y0; y < area.y1; ++y) {
-        std::fill_n(detection.mask.values.begin() + y * kGrid + area.x0,
-                    area.x1 - area.x0, 1.0f);
+        std::fill_n(
+            detection.mask.values.begin() + std::ptrdiff_t{y} * kGrid + area.x0,
+            area.x1 - area.x0, 1.0f);
       }
     }
     result.detections.push_back(std::move(detection));

@@ -90,7 +90,7 @@ class LocalStream final : public StreamSession,
   std::optional<EngineInput> TakeTurn(std::optional<VideoFrame>* frame);
   void FinishTurn(std::optional<VideoFrame> frame,
                   absl::StatusOr<EngineOutput> output);
-  void EncodeFrame(VideoFrame frame, EngineOutput output);
+  void EncodeFrame(VideoFrame frame, const EngineOutput& output);
 
   // How many more turns should be queued; counts them as queued.
   int ClaimTurns() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

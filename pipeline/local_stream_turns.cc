@@ -101,7 +101,7 @@ void LocalStream::FinishTurn(std::optional<VideoFrame> frame,
     core_.encode_pool.Schedule([self = shared_from_this(),
                                 frame = *std::move(frame),
                                 output = *std::move(output)]() mutable {
-      self->EncodeFrame(std::move(frame), std::move(output));
+      self->EncodeFrame(std::move(frame), output);
     });
     return;
   }
@@ -123,7 +123,7 @@ void LocalStream::FinishTurn(std::optional<VideoFrame> frame,
   Proceed();
 }
 
-void LocalStream::EncodeFrame(VideoFrame frame, EngineOutput output) {
+void LocalStream::EncodeFrame(VideoFrame frame, const EngineOutput& output) {
   const absl::Time start = core_.clock.Now();
   const int width = frame.image.width();
   const int height = frame.image.height();

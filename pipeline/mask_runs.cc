@@ -160,7 +160,7 @@ MaskRuns RunsFromLowRes(const LowResMask& mask, int width, int height) {
   };
   std::vector<char> empty(static_cast<size_t>(mask.width));
   for (int x = 0; x < mask.width; ++x) {
-    empty[x] = AllOutside(source(x), mask.height, band.low);
+    empty[x] = AllOutside(source(x), mask.height, band.low) ? 1 : 0;
   }
   ColumnScanner scanner(down, mask.height, mask.threshold, band);
   std::vector<float> blended(static_cast<size_t>(mask.height));

@@ -43,7 +43,8 @@ Histogram::Snapshot Histogram::Read() const {
 double Histogram::Quantile(double quantile) const {
   const Snapshot snapshot = Read();
   if (snapshot.count == 0) return 0;
-  const auto rank = static_cast<int64_t>(std::ceil(quantile * snapshot.count));
+  const auto rank = static_cast<int64_t>(
+      std::ceil(quantile * static_cast<double>(snapshot.count)));
   int64_t seen = 0;
   for (size_t i = 0; i < bounds_.size(); ++i) {
     seen += snapshot.counts[i];

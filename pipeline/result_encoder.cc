@@ -43,6 +43,7 @@ std::vector<char> Survivors(const std::vector<Candidate>& candidates,
     return candidates[a].detection->score > candidates[b].detection->score;
   });
   std::vector<MaskRuns> masks;
+  masks.reserve(candidates.size());
   for (const Candidate& candidate : candidates) masks.push_back(candidate.runs);
   std::fill(survives.begin(), survives.end(), 0);
   for (const int kept :

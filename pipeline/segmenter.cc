@@ -28,12 +28,13 @@ struct Measured {
 absl::StatusOr<Measured> WarmUp(LoadedModel& model, Clock& clock) {
   SAM3_RETURN_IF_ERROR(model.engine->Warmup({1}));
   constexpr int kSide = 64;
+  constexpr size_t kBytes = size_t{kSide} * kSide * 3;
   const std::shared_ptr<uint8_t> pixels =
-      model.engine->host_allocator().Allocate(kSide * kSide * 3);
+      model.engine->host_allocator().Allocate(kBytes);
   if (pixels == nullptr) {
     return absl::ResourceExhaustedError("the host is out of memory");
   }
-  std::fill_n(pixels.get(), kSide * kSide * 3, uint8_t{127});
+  std::fill_n(pixels.get(), kBytes, uint8_t{127});
   SAM3_ASSIGN_OR_RETURN(const TokenizedText text,
                         model.tokenizer->Tokenize("visual"));
   SAM3_ASSIGN_OR_RETURN(const auto texts, model.engine->EncodeTexts({text}));

@@ -132,13 +132,13 @@ void StillRequest::OnEngineDone(absl::StatusOr<EngineOutput> output) {
   // The device thread must not encode masks; neither should it run a client's
   // callback for a failure.
   core_.encode_pool.Schedule(
-      [self = shared_from_this(), output = std::move(output)]() mutable {
+      [self = shared_from_this(), output = std::move(output)] {
         if (!output.ok()) return self->Finish(output.status());
-        self->Encode(*std::move(output));
+        self->Encode(*output);
       });
 }
 
-void StillRequest::Encode(EngineOutput output) {
+void StillRequest::Encode(const EngineOutput& output) {
   absl::Status wanted = context_->StillWanted(core_.clock.Now());
   if (!wanted.ok()) return Finish(std::move(wanted));
   const absl::Time start = core_.clock.Now();

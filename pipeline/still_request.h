@@ -38,7 +38,7 @@ class StillRequest : public std::enable_shared_from_this<StillRequest> {
   absl::StatusOr<EngineInput> MakeInput();
   absl::Status LookUpOrDecode(EngineInput* input);
   void OnEngineDone(absl::StatusOr<EngineOutput> output);
-  void Encode(EngineOutput output);
+  void Encode(const EngineOutput& output);
   void Finish(absl::StatusOr<ConceptResponse> response);
 
   PipelineCore& core_;

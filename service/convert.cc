@@ -52,7 +52,7 @@ v1::Instance InstanceToProto(Instance instance) {
 struct EventWriter {
   v1::SegmentStreamResponse* out;
 
-  void operator()(StreamStarted event) const {
+  void operator()(const StreamStarted& event) const {
     auto* started = out->mutable_started();
     started->set_stream_id(event.stream_id);
     started->set_width_px(event.width);
@@ -77,27 +77,27 @@ struct EventWriter {
       *result->mutable_timings() = ToProto(event.timings);
     }
   }
-  void operator()(FramesDropped event) const {
+  void operator()(const FramesDropped& event) const {
     auto* dropped = out->mutable_dropped();
     dropped->set_first_frame_index(event.first_index);
     dropped->set_last_frame_index(event.last_index);
     dropped->set_reason(DropReasonToProto(event.reason));
   }
-  void operator()(FrameRefused event) const {
+  void operator()(const FrameRefused& event) const {
     auto* refused = out->mutable_refused();
     refused->set_frame_index(event.frame_index);
     *refused->mutable_status() = ToRpcStatus(event.status);
   }
-  void operator()(PromptRejected event) const {
+  void operator()(const PromptRejected& event) const {
     auto* rejected = out->mutable_rejected();
     rejected->set_prompt_id(event.prompt_id);
     *rejected->mutable_status() = ToRpcStatus(event.status);
   }
-  void operator()(PromptsUpdated event) const {
+  void operator()(const PromptsUpdated& event) const {
     out->mutable_prompts_updated()->set_effective_frame_index(
         event.effective_frame_index);
   }
-  void operator()(SourceEvent event) const {
+  void operator()(const SourceEvent& event) const {
     auto* source = out->mutable_source_event();
     switch (event.kind) {
       case SourceEventKind::kResolutionChanged:
@@ -114,7 +114,7 @@ struct EventWriter {
     source->set_message(event.message);
   }
   void operator()(Heartbeat) const { out->mutable_heartbeat(); }
-  void operator()(StreamSummary event) const {
+  void operator()(const StreamSummary& event) const {
     auto* summary = out->mutable_summary();
     summary->set_frames_in_count(event.frames_in);
     summary->set_answered_count(event.answered);

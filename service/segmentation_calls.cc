@@ -12,8 +12,8 @@ namespace sam3 {
 
 void SegmentationCalls::SegmentConcepts(
     const v1::SegmentConceptsRequest& request,
-    std::shared_ptr<RequestContext> context,
-    Respond<v1::SegmentConceptsResponse> respond) const {
+    const std::shared_ptr<RequestContext>& context,
+    const Respond<v1::SegmentConceptsResponse>& respond) const {
   absl::StatusOr<ConceptRequest> valid = validator_.ValidateConcepts(request);
   if (!valid.ok()) return respond(valid.status());
   std::vector<std::string> texts;
@@ -26,10 +26,9 @@ void SegmentationCalls::SegmentConcepts(
     }
   }
   segmenter_.SegmentConcepts(
-      *std::move(valid), std::move(context),
-      [respond = std::move(respond), texts = std::move(texts),
-       warnings =
-           std::move(warnings)](absl::StatusOr<ConceptResponse> response) {
+      *std::move(valid), context,
+      [respond, texts = std::move(texts), warnings = std::move(warnings)](
+          absl::StatusOr<ConceptResponse> response) {
         if (!response.ok()) return respond(response.status());
         v1::SegmentConceptsResponse out = ToProto(*std::move(response));
         for (int i = 0; i < out.results_size(); ++i) {
@@ -42,13 +41,13 @@ void SegmentationCalls::SegmentConcepts(
 
 void SegmentationCalls::EmbedImage(
     const v1::EmbedImageRequest& request,
-    std::shared_ptr<RequestContext> context,
-    Respond<v1::EmbedImageResponse> respond) const {
+    const std::shared_ptr<RequestContext>& context,
+    const Respond<v1::EmbedImageResponse>& respond) const {
   absl::StatusOr<ImageSource> valid = validator_.ValidateImage(request.image());
   if (!valid.ok()) return respond(valid.status());
   segmenter_.EmbedImage(
-      *std::move(valid), std::move(context),
-      [respond = std::move(respond)](absl::StatusOr<EmbedResponse> response) {
+      *std::move(valid), context,
+      [respond](absl::StatusOr<EmbedResponse> response) {
         if (!response.ok()) return respond(response.status());
         v1::EmbedImageResponse out;
         *out.mutable_image_info() = ToProto(response->image);
@@ -58,16 +57,17 @@ void SegmentationCalls::EmbedImage(
       });
 }
 
-void SegmentationCalls::Explain(const v1::ExplainRequest& request,
-                                std::shared_ptr<RequestContext> context,
-                                Respond<v1::ExplainResponse> respond) const {
+void SegmentationCalls::Explain(
+    const v1::ExplainRequest& request,
+    const std::shared_ptr<RequestContext>& context,
+    const Respond<v1::ExplainResponse>& respond) const {
   respond(ExplainRequestTo(request.request(), context->tenant(), segmenter_,
                            validator_));
 }
 
 void SegmentationCalls::GetServerInfo(
-    const v1::GetServerInfoRequest&, std::shared_ptr<RequestContext>,
-    Respond<v1::GetServerInfoResponse> respond) const {
+    const v1::GetServerInfoRequest&, const std::shared_ptr<RequestContext>&,
+    const Respond<v1::GetServerInfoResponse>& respond) const {
   const EngineInfo& engine = segmenter_.engine_info();
   const ImageLimits& image = segmenter_.image_limits();
   const ServiceLimits& limits = validator_.limits();

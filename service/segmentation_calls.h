@@ -26,18 +26,19 @@ class SegmentationCalls {
         validator_(validator),
         version_(std::move(version)) {}
 
-  void SegmentConcepts(const v1::SegmentConceptsRequest& request,
-                       std::shared_ptr<RequestContext> context,
-                       Respond<v1::SegmentConceptsResponse> respond) const;
+  void SegmentConcepts(
+      const v1::SegmentConceptsRequest& request,
+      const std::shared_ptr<RequestContext>& context,
+      const Respond<v1::SegmentConceptsResponse>& respond) const;
   void EmbedImage(const v1::EmbedImageRequest& request,
-                  std::shared_ptr<RequestContext> context,
-                  Respond<v1::EmbedImageResponse> respond) const;
+                  const std::shared_ptr<RequestContext>& context,
+                  const Respond<v1::EmbedImageResponse>& respond) const;
   void Explain(const v1::ExplainRequest& request,
-               std::shared_ptr<RequestContext> context,
-               Respond<v1::ExplainResponse> respond) const;
+               const std::shared_ptr<RequestContext>& context,
+               const Respond<v1::ExplainResponse>& respond) const;
   void GetServerInfo(const v1::GetServerInfoRequest& request,
-                     std::shared_ptr<RequestContext> context,
-                     Respond<v1::GetServerInfoResponse> respond) const;
+                     const std::shared_ptr<RequestContext>& context,
+                     const Respond<v1::GetServerInfoResponse>& respond) const;
 
   Segmenter& segmenter() const { return segmenter_; }
   const RequestValidator& validator() const { return validator_; }

@@ -104,8 +104,8 @@ class GrpcServer final : public Server {
                                      grpc::CompletionQueue*,
                                      grpc::ServerCompletionQueue*, void*),
                 void (SegmentationCalls::*handle)(
-                    const Request&, std::shared_ptr<RequestContext>,
-                    SegmentationCalls::Respond<Response>) const) {
+                    const Request&, const std::shared_ptr<RequestContext>&,
+                    const SegmentationCalls::Respond<Response>&) const) {
     UnaryCall<Request, Response>::Listen(
         loop_,
         [this, accept](auto* context, auto* request, auto* responder,
@@ -113,8 +113,9 @@ class GrpcServer final : public Server {
           (service_.*accept)(context, request, responder, queue, queue, tag);
         },
         [this, handle](const Request& request,
-                       std::shared_ptr<RequestContext> context, auto respond) {
-          (calls_.*handle)(request, std::move(context), std::move(respond));
+                       const std::shared_ptr<RequestContext>& context,
+                       const auto& respond) {
+          (calls_.*handle)(request, context, respond);
         });
   }
 

@@ -101,8 +101,8 @@ void Detector::AssemblePrompts(absl::Span<const ConceptPair> pairs,
   for (const ConceptPair& pair : pairs) {
     at::Tensor tokens = pair.text;
     if (!pair.exemplars.empty() || class_token_ == ClassTokenRule::kAlways) {
-      const at::Tensor geometry = geometry_(
-          pair.exemplars, pair.picture->pyramid.coarse, positions_);
+      const at::Tensor geometry =
+          geometry_(pair.exemplars, pair.picture->pyramid.coarse, positions_);
       tokens = at::cat({tokens, geometry.squeeze(0)});
     }
     longest = std::max(longest, tokens.size(0));
@@ -114,18 +114,17 @@ void Detector::AssemblePrompts(absl::Span<const ConceptPair> pairs,
   for (size_t i = 0; i < prompts.size(); ++i) {
     const int64_t length = prompts[i].size(0);
     valid.select(0, static_cast<int64_t>(i)).narrow(0, 0, length).fill_(1);
-    prompts[i] =
-        at::constant_pad_nd(prompts[i], {0, 0, 0, longest - length})
-            .unsqueeze(0);
+    prompts[i] = at::constant_pad_nd(prompts[i], {0, 0, 0, longest - length})
+                     .unsqueeze(0);
   }
   out->prompt = Stack(prompts);
   out->valid = valid.to(device());
   if (shortest != longest) {
-    out->mask = at::zeros_like(valid)
-                    .masked_fill_(valid == 0,
-                                  -std::numeric_limits<float>::infinity())
-                    .to(positions_.options())
-                    .view({-1, 1, 1, longest});
+    out->mask =
+        at::zeros_like(valid)
+            .masked_fill_(valid == 0, -std::numeric_limits<float>::infinity())
+            .to(positions_.options())
+            .view({-1, 1, 1, longest});
   }
 }
 

@@ -16,8 +16,7 @@ namespace sam3 {
 namespace {
 
 std::string FirstLine(absl::string_view text) {
-  return std::string(
-      *absl::StrSplit(text, absl::MaxSplits('\n', 1)).begin());
+  return std::string(*absl::StrSplit(text, absl::MaxSplits('\n', 1)).begin());
 }
 
 absl::Status FromError(const c10::Error& error) {

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
@@ -75,14 +76,13 @@ absl::StatusOr<StoredTensor> ReadEntry(const Json& entry,
   const auto begin = static_cast<uint64_t>(offsets[0]);
   const auto end = static_cast<uint64_t>(offsets[1]);
   if (begin > end || end > payload.size()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "lies at bytes ", begin, "..", end, " of a payload of ",
-        payload.size(), " (is the file truncated?)"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("lies at bytes ", begin, "..", end, " of a payload of ",
+                     payload.size(), " (is the file truncated?)"));
   }
   if (end - begin != expected) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("has ", end - begin, " bytes where its shape needs ",
-                     expected));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "has ", end - begin, " bytes where its shape needs ", expected));
   }
   tensor.data = reinterpret_cast<const uint8_t*>(payload.data()) + begin;
   tensor.size_bytes = expected;
@@ -91,7 +91,8 @@ absl::StatusOr<StoredTensor> ReadEntry(const Json& entry,
 
 absl::Status FromErrno(const std::string& path) {
   const int error = errno;
-  const std::string message = absl::StrCat(path, ": ", std::strerror(error));
+  const std::string message =
+      absl::StrCat(path, ": ", std::generic_category().message(error));
   if (error == ENOENT) return absl::NotFoundError(message);
   return absl::PermissionDeniedError(message);
 }
@@ -157,8 +158,8 @@ absl::Status SafetensorsFile::ReadHeader(const std::string& name) {
     if (key == "__metadata__") continue;
     absl::StatusOr<StoredTensor> tensor = ReadEntry(entry, payload);
     if (!tensor.ok()) {
-      return Damaged(name, absl::StrCat("tensor ", key, " ",
-                                        tensor.status().message()));
+      return Damaged(
+          name, absl::StrCat("tensor ", key, " ", tensor.status().message()));
     }
     tensors_.emplace(key, *std::move(tensor));
   }

@@ -67,15 +67,14 @@ class PendingDetections final : public Pending<std::vector<Detections>> {
   void Launch(int64_t pairs_per_pass) {
     for (size_t begin = 0; begin < items_.size();
          begin += static_cast<size_t>(pairs_per_pass)) {
-      const size_t end = std::min(items_.size(),
-                                  begin + static_cast<size_t>(pairs_per_pass));
+      const size_t end =
+          std::min(items_.size(), begin + static_cast<size_t>(pairs_per_pass));
       std::vector<ConceptPair> pairs;
       for (size_t i = begin; i < end; ++i) {
         const GroundItem& item = items_[i];
-        pairs.push_back(
-            {&static_cast<const TorchImage&>(*item.image).features,
-             static_cast<const TorchText&>(*item.text).tokens,
-             item.exemplars});
+        pairs.push_back({&static_cast<const TorchImage&>(*item.image).features,
+                         static_cast<const TorchText&>(*item.text).tokens,
+                         item.exemplars});
       }
       passes_.push_back(detector_.Ground(pairs));
     }
@@ -103,9 +102,8 @@ class PendingDetections final : public Pending<std::vector<Detections>> {
     for (int64_t row = 0; row < logits.size(0); ++row) {
       const GroundOptions& options =
           items_[first + static_cast<size_t>(row)].options;
-      results->push_back(SelectDetections(logits[row], boxes[row],
-                                          presence[row].item<float>(),
-                                          options));
+      results->push_back(SelectDetections(
+          logits[row], boxes[row], presence[row].item<float>(), options));
       if (options.want_masks && !results->back().detections.empty()) {
         with_masks.push_back(row);
       }
@@ -121,9 +119,9 @@ class PendingDetections final : public Pending<std::vector<Detections>> {
       }
       const at::Tensor queries = pass.queries[row].index_select(
           0, at::tensor(kept).to(detector_.device()));
-      AttachMasks(detector_.mask_head().Masks(
-                      pixels[static_cast<int64_t>(i)], queries),
-                  &result);
+      AttachMasks(
+          detector_.mask_head().Masks(pixels[static_cast<int64_t>(i)], queries),
+          &result);
     }
   }
 
@@ -183,10 +181,10 @@ class TorchEngine final : public Engine {
       if (texts.empty()) return absl::OkStatus();
       const at::Tensor tokens = detector_->EncodeTexts(TokenIds(texts));
       for (size_t i = 0; i < texts.size(); ++i) {
-        embeddings.push_back(std::make_shared<TorchText>(
-            tokens[static_cast<int64_t>(i)]
-                .narrow(0, 0, texts[i].length)
-                .clone()));
+        embeddings.push_back(
+            std::make_shared<TorchText>(tokens[static_cast<int64_t>(i)]
+                                            .narrow(0, 0, texts[i].length)
+                                            .clone()));
       }
       return absl::OkStatus();
     }));
@@ -290,9 +288,9 @@ class TorchEngine final : public Engine {
     at::Tensor ids =
         at::zeros({static_cast<int64_t>(texts.size()), longest}, at::kLong);
     for (size_t i = 0; i < texts.size(); ++i) {
-      std::copy_n(texts[i].ids.begin(), texts[i].length,
-                  ids.mutable_data_ptr<int64_t>() +
-                      static_cast<int64_t>(i) * longest);
+      std::copy_n(
+          texts[i].ids.begin(), texts[i].length,
+          ids.mutable_data_ptr<int64_t>() + static_cast<int64_t>(i) * longest);
     }
     return ids.to(detector_->device());
   }
@@ -310,9 +308,8 @@ absl::StatusOr<at::Device> ParseDevice(const std::string& name) {
   if (name == "cpu") return at::Device(at::kCPU);
   absl::string_view index = name;
   int number = 0;
-  if (name != "cuda" &&
-      (!absl::ConsumePrefix(&index, "cuda:") ||
-       !absl::SimpleAtoi(index, &number) || number < 0)) {
+  if (name != "cuda" && (!absl::ConsumePrefix(&index, "cuda:") ||
+                         !absl::SimpleAtoi(index, &number) || number < 0)) {
     return absl::InvalidArgumentError(
         absl::StrCat("device \"", name, "\" is neither cpu nor cuda:N"));
   }
@@ -346,9 +343,8 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateTorchEngine(
   } else {
     SAM3_ASSIGN_OR_RETURN(checkpoint, Checkpoint::FromFolder(source.folder));
   }
-  const bool bf16 =
-      options.dtype == DtypeChoice::kBf16 ||
-      (options.dtype == DtypeChoice::kAuto && device.is_cuda());
+  const bool bf16 = options.dtype == DtypeChoice::kBf16 ||
+                    (options.dtype == DtypeChoice::kAuto && device.is_cuda());
 
   std::unique_ptr<Detector> detector;
   SAM3_RETURN_IF_ERROR(GuardTorch([&] {

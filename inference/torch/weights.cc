@@ -1,7 +1,7 @@
 #include "inference/torch/weights.h"
 
-#include <cmath>
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -26,16 +26,15 @@ constexpr size_t kNamesPerKind = 8;
 absl::StatusOr<std::set<std::string>> ShardNames(const fs::path& index) {
   std::ifstream stream(index);
   const Json document = Json::parse(stream, nullptr, false);
-  const auto map = document.is_object() ? document.find("weight_map")
-                                        : document.end();
+  const auto map =
+      document.is_object() ? document.find("weight_map") : document.end();
   std::set<std::string> names;
   if (document.is_object() && map != document.end() && map->is_object()) {
     for (const auto& [tensor, file] : map->items()) {
       // A shard lies beside its index; anything else is an attempt to read
       // other files.
-      if (!file.is_string() ||
-          fs::path(file.get<std::string>()).filename() !=
-              file.get<std::string>()) {
+      if (!file.is_string() || fs::path(file.get<std::string>()).filename() !=
+                                   file.get<std::string>()) {
         return absl::InvalidArgumentError(
             absl::StrCat(index.string(), ": ", tensor, " has no file name"));
       }
@@ -79,9 +78,9 @@ void AppendKind(const std::vector<std::string>& names, absl::string_view kind,
                 std::vector<std::string>* parts) {
   if (names.empty()) return;
   const size_t shown = std::min(names.size(), kNamesPerKind);
-  std::string part = absl::StrCat(
-      names.size(), " ", kind, ": ",
-      absl::StrJoin(names.begin(), names.begin() + shown, ", "));
+  std::string part =
+      absl::StrCat(names.size(), " ", kind, ": ",
+                   absl::StrJoin(names.begin(), names.begin() + shown, ", "));
   if (shown < names.size()) {
     absl::StrAppend(&part, " and ", names.size() - shown, " more");
   }

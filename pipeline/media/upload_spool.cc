@@ -5,8 +5,8 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
+#include <system_error>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -59,8 +59,8 @@ absl::StatusOr<std::unique_ptr<UploadSpool>> UploadSpool::ReadAll(
       std::filesystem::temp_directory_path(error).string();
   const int fd = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (fd < 0) {
-    return NoRoom(
-        absl::StrCat("no temporary file can be made: ", std::strerror(errno)));
+    return NoRoom(absl::StrCat("no temporary file can be made: ",
+                               std::generic_category().message(errno)));
   }
   std::unique_ptr<UploadSpool> spool(new UploadSpool(fd));
   std::vector<uint8_t> block(kBlockBytes);
