@@ -46,10 +46,12 @@ struct Area {
 class FakeImage final : public ImageEmbedding {
  public:
   explicit FakeImage(const Image& image) {
+    // A cell's colour is its centre pixel's.
+    constexpr int64_t kSteps = 2 * kGrid;
     for (int y = 0; y < kGrid; ++y) {
       for (int x = 0; x < kGrid; ++x) {
-        const int64_t px = int64_t{2 * x + 1} * image.width() / (2 * kGrid);
-        const int64_t py = int64_t{2 * y + 1} * image.height() / (2 * kGrid);
+        const int64_t px = int64_t{2 * x + 1} * image.width() / kSteps;
+        const int64_t py = int64_t{2 * y + 1} * image.height() / kSteps;
         cells_[Index(x, y)] = static_cast<int8_t>(
             ColourOf(image.pixels() + (py * image.width() + px) * 3));
       }
