@@ -19,8 +19,8 @@ struct WeightSource {
 };
 
 // Loads a detector on libtorch; blocks for as long as the weights take. The
-// engine may then be used by one thread, not necessarily this one. `config_json`
-// is the text of config.json. Errors as LoadModel.
+// engine may then be used by one thread, not necessarily this one.
+// `config_json` is the text of config.json. Errors as LoadModel.
 absl::StatusOr<std::unique_ptr<Engine>> CreateTorchEngine(
     const EngineOptions& options, absl::string_view config_json,
     const WeightSource& source, const std::string& model_name);

@@ -14,8 +14,7 @@ constexpr double kMaxPresenceLogit = 10.0;
 at::Tensor InverseSigmoid(const at::Tensor& x) {
   constexpr double kEpsilon = 1e-3;
   const at::Tensor inside = x.clamp(0, 1);
-  return at::log(inside.clamp_min(kEpsilon) /
-                 (1 - inside).clamp_min(kEpsilon));
+  return at::log(inside.clamp_min(kEpsilon) / (1 - inside).clamp_min(kEpsilon));
 }
 
 // Signed logarithmic distance of every cell to the two borders of every box
@@ -46,8 +45,8 @@ DetrDecoder::Layer::Layer(WeightReader& weights, const std::string& name,
                    config.hidden_size),
       feed_forward(weights, name + ".mlp", config.hidden_size,
                    config.intermediate_size, config.activation),
-      feed_forward_norm(weights, name + ".mlp_layer_norm",
-                        config.hidden_size) {}
+      feed_forward_norm(weights, name + ".mlp_layer_norm", config.hidden_size) {
+}
 
 DetrDecoder::DetrDecoder(WeightReader& weights, const std::string& name,
                          const ModelConfig& config)
@@ -60,8 +59,8 @@ DetrDecoder::DetrDecoder(WeightReader& weights, const std::string& name,
                                 {config.query_count, hidden_size_})),
       reference_points_(weights.ReadFloat(name + ".reference_points.weight",
                                           {config.query_count, 4})),
-      presence_token_(weights.Read(name + ".presence_token.weight",
-                                   {1, hidden_size_})),
+      presence_token_(
+          weights.Read(name + ".presence_token.weight", {1, hidden_size_})),
       presence_head_(weights, name + ".presence_head",
                      {hidden_size_, hidden_size_, hidden_size_, 1}),
       presence_norm_(weights, name + ".presence_layer_norm", hidden_size_),
@@ -110,14 +109,13 @@ DecoderOutput DetrDecoder::operator()(const at::Tensor& encoded,
       trace->boxes.push_back(boxes);
       trace->box_bias.push_back(bias.narrow(2, 1, bias.size(2) - 1));
     }
-    boxes = (box_head_(queries).to(at::kFloat) + InverseSigmoid(boxes))
-                .sigmoid();
+    boxes =
+        (box_head_(queries).to(at::kFloat) + InverseSigmoid(boxes)).sigmoid();
   }
-  const at::Tensor presence =
-      presence_head_(presence_norm_(x.select(1, 0)))
-          .to(at::kFloat)
-          .clamp(-kMaxPresenceLogit, kMaxPresenceLogit)
-          .squeeze(-1);
+  const at::Tensor presence = presence_head_(presence_norm_(x.select(1, 0)))
+                                  .to(at::kFloat)
+                                  .clamp(-kMaxPresenceLogit, kMaxPresenceLogit)
+                                  .squeeze(-1);
   return {queries, boxes, presence};
 }
 

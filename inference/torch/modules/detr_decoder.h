@@ -19,10 +19,10 @@ struct DecoderOutput {
 
 // Intermediate values of every layer, for comparison with the reference.
 struct DecoderTrace {
-  std::vector<at::Tensor> queries;     // [N, Q, C], after the output norm
-  std::vector<at::Tensor> boxes;       // boxes entering the layer
-  std::vector<at::Tensor> box_bias;    // [N, H, Q, T]
-  std::vector<at::Tensor> presence;    // [N]
+  std::vector<at::Tensor> queries;   // [N, Q, C], after the output norm
+  std::vector<at::Tensor> boxes;     // boxes entering the layer
+  std::vector<at::Tensor> box_bias;  // [N, H, Q, T]
+  std::vector<at::Tensor> presence;  // [N]
 };
 
 // Finds instances (Sam3DetrDecoder): queries and one presence token attend to

@@ -27,9 +27,8 @@ class DetrEncoder {
   // prepared [N, T, C], prompt [N, S, C], mask additive [N, 1, 1, S] or
   // undefined. Returns [N, T, C]; `layers`, when given, gets every layer's
   // output.
-  at::Tensor operator()(const at::Tensor& prepared,
-                        const at::Tensor& positions, const at::Tensor& prompt,
-                        const at::Tensor& mask,
+  at::Tensor operator()(const at::Tensor& prepared, const at::Tensor& positions,
+                        const at::Tensor& prompt, const at::Tensor& mask,
                         std::vector<at::Tensor>* layers = nullptr) const;
 
  private:

@@ -46,15 +46,15 @@ GeometryEncoder::GeometryEncoder(WeightReader& weights, const std::string& name,
                                  const ModelConfig& config)
     : hidden_size_(config.geometry.hidden_size),
       roi_size_(config.roi_size),
-      label_table_(weights.Read(name + ".label_embed.weight",
-                                {2, hidden_size_})),
+      label_table_(
+          weights.Read(name + ".label_embed.weight", {2, hidden_size_})),
       class_token_(weights.Read(name + ".cls_embed.weight", {1, hidden_size_})),
       direct_(weights, name + ".boxes_direct_project", 4, hidden_size_),
       pool_weight_(
           weights.Read(name + ".boxes_pool_project.weight",
                        {hidden_size_, hidden_size_, roi_size_, roi_size_})),
-      pool_bias_(weights.Read(name + ".boxes_pool_project.bias",
-                              {hidden_size_})),
+      pool_bias_(
+          weights.Read(name + ".boxes_pool_project.bias", {hidden_size_})),
       position_(weights, name + ".boxes_pos_enc_project", hidden_size_ + 2,
                 hidden_size_),
       vision_norm_(weights, name + ".vision_layer_norm", hidden_size_),

@@ -22,8 +22,9 @@ MaskHead::MaskHead(WeightReader& weights, const std::string& name,
                 Linear(weights, name + ".mask_embedder.layers.2",
                        config.hidden_size(), config.hidden_size())},
       instance_weight_(
-          weights.Read(name + ".instance_projection.weight",
-                       {config.hidden_size(), config.hidden_size(), 1, 1})
+          weights
+              .Read(name + ".instance_projection.weight",
+                    {config.hidden_size(), config.hidden_size(), 1, 1})
               .flatten(1)),
       instance_bias_(weights.Read(name + ".instance_projection.bias",
                                   {config.hidden_size()})),
@@ -61,8 +62,8 @@ at::Tensor MaskHead::PixelEmbeddings(const at::Tensor& encoded,
       prompt_attention_(prompt_norm_(encoded), prompt, prompt, mask)
           .add_(encoded);
   const int64_t grid = pyramid.coarse.size(-1);
-  at::Tensor x = fused.view({-1, grid, grid, fused.size(-1)})
-                     .permute({0, 3, 1, 2});
+  at::Tensor x =
+      fused.view({-1, grid, grid, fused.size(-1)}).permute({0, 3, 1, 2});
   const std::array<at::Tensor, 2> levels = {pyramid.middle, pyramid.fine};
   for (size_t i = 0; i < stages_.size(); ++i) {
     const Stage& stage = stages_[i];

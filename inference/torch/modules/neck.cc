@@ -39,8 +39,7 @@ Neck::Neck(WeightReader& weights, const std::string& name,
 FeaturePyramid Neck::operator()(const at::Tensor& hidden) const {
   const at::Tensor fine =
       fine_second_(Activate(fine_first_(hidden), Activation::kGelu));
-  const at::Tensor coarse =
-      at::linear(hidden, coarse_.weight, coarse_.bias);
+  const at::Tensor coarse = at::linear(hidden, coarse_.weight, coarse_.bias);
   return {Smooth(fine, smooth_[0]), Smooth(middle_(hidden), smooth_[1]),
           Smooth(coarse, smooth_[2])};
 }

@@ -19,9 +19,9 @@ at::Tensor AxisWeights(float begin, float end, int64_t size, int64_t cells) {
   const float share = 1.0f / static_cast<float>(std::max<int64_t>(samples, 1));
   for (int64_t b = 0; b < size; ++b) {
     for (int64_t s = 0; s < samples; ++s) {
-      float at = begin + static_cast<float>(b) * bin +
-                 (static_cast<float>(s) + 0.5f) * bin /
-                     static_cast<float>(samples);
+      float at =
+          begin + static_cast<float>(b) * bin +
+          (static_cast<float>(s) + 0.5f) * bin / static_cast<float>(samples);
       if (at < -1.0f || at > static_cast<float>(cells)) continue;
       at = std::max(at, 0.0f);
       const auto low = static_cast<int64_t>(at);

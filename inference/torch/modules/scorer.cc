@@ -30,10 +30,9 @@ at::Tensor Scorer::operator()(const at::Tensor& queries,
   const at::Tensor tokens = prompt_norm_(prompt_mlp_(prompt) + prompt);
   const at::Tensor weight = valid.to(tokens.scalar_type()).unsqueeze(-1);
   const at::Tensor mean = (tokens * weight).sum(1) / weight.sum(1);
-  const at::Tensor logits =
-      at::matmul(query_projection_(queries),
-                 prompt_projection_(mean).unsqueeze(-1))
-          .squeeze(-1);
+  const at::Tensor logits = at::matmul(query_projection_(queries),
+                                       prompt_projection_(mean).unsqueeze(-1))
+                                .squeeze(-1);
   return (logits.to(at::kFloat) * scale_).clamp(-kMaxLogit, kMaxLogit);
 }
 

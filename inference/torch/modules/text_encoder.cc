@@ -17,9 +17,9 @@ TextEncoder::Block::Block(WeightReader& weights, const std::string& name,
 
 TextEncoder::TextEncoder(WeightReader& weights, const std::string& name,
                          const ModelConfig& config)
-    : token_table_(weights.Read(
-          name + ".text_model.embeddings.token_embedding.weight",
-          {config.text.vocab_size, config.text.hidden_size})),
+    : token_table_(
+          weights.Read(name + ".text_model.embeddings.token_embedding.weight",
+                       {config.text.vocab_size, config.text.hidden_size})),
       position_table_(weights.Read(
           name + ".text_model.embeddings.position_embedding.weight",
           {config.text.position_count, config.text.hidden_size})),
@@ -28,9 +28,9 @@ TextEncoder::TextEncoder(WeightReader& weights, const std::string& name,
       projection_(weights, "text_projection", config.text.hidden_size,
                   config.hidden_size()) {
   for (int i = 0; i < config.text.layer_count; ++i) {
-    blocks_.emplace_back(
-        weights, absl::StrCat(name, ".text_model.encoder.layers.", i),
-        config.text);
+    blocks_.emplace_back(weights,
+                         absl::StrCat(name, ".text_model.encoder.layers.", i),
+                         config.text);
   }
   weights.Skip(name + ".text_projection.weight");
 }
@@ -41,8 +41,8 @@ at::Tensor TextEncoder::operator()(const at::Tensor& ids) const {
 
 at::Tensor TextEncoder::Hidden(const at::Tensor& ids) const {
   const int64_t length = ids.size(1);
-  at::Tensor x = at::embedding(token_table_, ids) +
-                 position_table_.narrow(0, 0, length);
+  at::Tensor x =
+      at::embedding(token_table_, ids) + position_table_.narrow(0, 0, length);
   for (const Block& block : blocks_) {
     const at::Tensor hidden = block.norm1(x);
     x = block.attention(hidden, hidden, hidden, {}, /*causal=*/true).add_(x);

@@ -71,14 +71,13 @@ at::Tensor Vit::operator()(const at::Tensor& pixels) const {
   for (const Block& block : blocks_) {
     at::Tensor hidden = block.norm1(x);
     if (block.global) {
-      hidden = Attend(block, hidden.view({count, grid * grid, -1}),
-                      global_table_);
+      hidden =
+          Attend(block, hidden.view({count, grid * grid, -1}), global_table_);
     } else if (windows_tile_grid_) {
       hidden = Attend(block, hidden.view({-1, window_tokens, x.size(-1)}),
                       window_table_);
     } else {
-      hidden =
-          FromWindows(Attend(block, ToWindows(hidden), window_table_));
+      hidden = FromWindows(Attend(block, ToWindows(hidden), window_table_));
     }
     x = hidden.view(x.sizes()).add_(x);
     x = block.feed_forward(block.norm2(x)).add_(x);
@@ -112,9 +111,8 @@ at::Tensor Vit::ToWindows(const at::Tensor& x) const {
   const int64_t side = config_.window_size;
   const int64_t overhang = windows_per_side_ * side - x.size(1);
   const at::Tensor padded =
-      overhang == 0
-          ? x
-          : at::constant_pad_nd(x, {0, 0, 0, overhang, 0, overhang});
+      overhang == 0 ? x
+                    : at::constant_pad_nd(x, {0, 0, 0, overhang, 0, overhang});
   return padded
       .reshape({x.size(0), windows_per_side_, side, windows_per_side_, side,
                 x.size(3)})
@@ -125,11 +123,11 @@ at::Tensor Vit::ToWindows(const at::Tensor& x) const {
 at::Tensor Vit::FromWindows(const at::Tensor& x) const {
   const int64_t side = config_.window_size;
   return x
-      .reshape({-1, windows_per_side_, windows_per_side_, side, side,
-                x.size(-1)})
+      .reshape(
+          {-1, windows_per_side_, windows_per_side_, side, side, x.size(-1)})
       .transpose(2, 3)
-      .reshape({-1, windows_per_side_ * side, windows_per_side_ * side,
-                x.size(-1)})
+      .reshape(
+          {-1, windows_per_side_ * side, windows_per_side_ * side, x.size(-1)})
       .narrow(1, 0, config_.grid())
       .narrow(2, 0, config_.grid())
       .contiguous();

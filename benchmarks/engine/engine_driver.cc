@@ -1,0 +1,158 @@
+// An engine that a benchmark in another process drives, so that it and the
+// reference can take turns on one machine. Commands on standard input, one a
+// line; every answer is one line of JSON.
+//
+//   engine_driver --model DIR [--device D] [--dtype T] [--threads N]
+//   encode PICTURE            encodes a picture file's pixels (kept)
+//   ground TEXT               grounds a text on the kept picture
+//   detect PICTURE TEXT       both
+//   memory                    resident bytes of this process
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <memory>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "inference/base/status_macros.h"
+#include "inference/engine_factory.h"
+#include "pipeline/media/image_decoder.h"
+
+namespace sam3 {
+namespace {
+
+class Driver {
+ public:
+  explicit Driver(LoadedModel model) : model_(std::move(model)) {}
+
+  absl::Status Run(const std::string& line) {
+    const std::vector<std::string> parts =
+        absl::StrSplit(line, absl::MaxSplits(' ', 2));
+    if (parts[0] == "memory") return PrintMemory();
+    if (parts[0] == "encode" && parts.size() == 2) {
+      SAM3_RETURN_IF_ERROR(Load(parts[1]));
+      const absl::Time start = absl::Now();
+      SAM3_RETURN_IF_ERROR(Encode());
+      return PrintSeconds(absl::Now() - start, 0);
+    }
+    if (parts[0] == "ground" && parts.size() >= 2) {
+      const absl::Time start = absl::Now();
+      SAM3_ASSIGN_OR_RETURN(const size_t found,
+                            Ground(line.substr(parts[0].size() + 1)));
+      return PrintSeconds(absl::Now() - start, found);
+    }
+    if (parts[0] == "detect" && parts.size() == 3) {
+      SAM3_RETURN_IF_ERROR(Load(parts[1]));
+      const absl::Time start = absl::Now();
+      SAM3_RETURN_IF_ERROR(Encode());
+      SAM3_ASSIGN_OR_RETURN(const size_t found, Ground(parts[2]));
+      return PrintSeconds(absl::Now() - start, found);
+    }
+    return absl::InvalidArgumentError("unknown command");
+  }
+
+ private:
+  absl::Status Load(const std::string& path) {
+    if (path == path_) return absl::OkStatus();
+    std::ifstream stream(path, std::ios::binary);
+    const std::string bytes(std::istreambuf_iterator<char>(stream), {});
+    SAM3_ASSIGN_OR_RETURN(
+        image_, DecodeImage(bytes, {}, model_.engine->host_allocator()));
+    path_ = path;
+    return absl::OkStatus();
+  }
+
+  absl::Status Encode() {
+    // The old embedding first: a server's cache would have room for one more.
+    embedding_.reset();
+    SAM3_ASSIGN_OR_RETURN(const auto embeddings,
+                          model_.engine->EncodeImages({image_}));
+    embedding_ = embeddings.front();
+    return absl::OkStatus();
+  }
+
+  // Every query is kept, as the reference keeps them.
+  absl::StatusOr<size_t> Ground(const std::string& text) {
+    SAM3_ASSIGN_OR_RETURN(const TokenizedText tokens,
+                          model_.tokenizer->Tokenize(text));
+    SAM3_ASSIGN_OR_RETURN(const auto texts,
+                          model_.engine->EncodeTexts({tokens}));
+    GroundItem item;
+    item.image = embedding_;
+    item.text = texts.front();
+    item.options.score_threshold = 0;
+    SAM3_ASSIGN_OR_RETURN(const auto pending, model_.engine->Ground({item}));
+    SAM3_ASSIGN_OR_RETURN(const std::vector<Detections> found, pending->Take());
+    return found.front().detections.size();
+  }
+
+  static absl::Status PrintSeconds(absl::Duration spent, size_t found) {
+    std::printf("{\"seconds\": %.6f, \"found\": %zu}\n",
+                absl::ToDoubleSeconds(spent), found);
+    return absl::OkStatus();
+  }
+
+  static absl::Status PrintMemory() {
+    std::ifstream status("/proc/self/status");
+    int64_t resident = 0;
+    int64_t peak = 0;
+    for (std::string line; std::getline(status, line);) {
+      const std::vector<std::string> parts =
+          absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
+      if (parts.size() < 2) continue;
+      if (parts[0] == "VmRSS:") (void)absl::SimpleAtoi(parts[1], &resident);
+      if (parts[0] == "VmHWM:") (void)absl::SimpleAtoi(parts[1], &peak);
+    }
+    std::printf("{\"resident_gb\": %.3f, \"peak_gb\": %.3f}\n",
+                static_cast<double>(resident) * 1024e-9,
+                static_cast<double>(peak) * 1024e-9);
+    return absl::OkStatus();
+  }
+
+  LoadedModel model_;
+  std::string path_;
+  Image image_;
+  std::shared_ptr<const ImageEmbedding> embedding_;
+};
+
+int RunDriver(const EngineOptions& options) {
+  absl::StatusOr<LoadedModel> model = LoadModel(options);
+  if (!model.ok()) {
+    std::fprintf(stderr, "%s\n", std::string(model.status().message()).c_str());
+    return 1;
+  }
+  std::printf("{\"ready\": true, \"dtype\": \"%s\", \"device\": \"%s\"}\n",
+              model->engine->info().dtype.c_str(),
+              model->engine->info().device.c_str());
+  std::fflush(stdout);
+  Driver driver(*std::move(model));
+  for (std::string line; std::getline(std::cin, line);) {
+    const absl::Status status = driver.Run(line);
+    if (!status.ok()) {
+      std::printf("{\"error\": \"%s\"}\n",
+                  std::string(status.message()).c_str());
+    }
+    std::fflush(stdout);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace sam3
+
+int main(int argc, char** argv) {
+  sam3::EngineOptions options;
+  std::string dtype = "auto";
+  CLI::App app("An engine that a benchmark drives");
+  app.add_option("--model", options.model_dir, "Model folder");
+  app.add_option("--device", options.device, "cpu or cuda:N");
+  app.add_option("--dtype", dtype, "auto, fp32 or bf16");
+  app.add_option("--threads", options.cpu_threads, "CPU threads");
+  CLI11_PARSE(app, argc, argv);
+  if (dtype == "fp32") options.dtype = sam3::DtypeChoice::kFp32;
+  if (dtype == "bf16") options.dtype = sam3::DtypeChoice::kBf16;
+  return sam3::RunDriver(options);
+}
