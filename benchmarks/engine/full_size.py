@@ -40,10 +40,10 @@ def make_model(folder: pathlib.Path):
 
 
 class Ours:
-    def __init__(self, driver, folder, dtype, threads):
+    def __init__(self, driver, folder, dtype, threads, device="cpu"):
         self.process = subprocess.Popen(
             [driver, "--model", str(folder), "--dtype", dtype, "--threads",
-             str(threads)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+             str(threads), "--device", device], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             text=True)
         self.read()
 
@@ -82,13 +82,10 @@ class Theirs:
         return time.perf_counter() - start, output
 
 
-def errors(driver, folder, picture_path, text, reference):
+def errors(ctl, folder, picture_path, text, reference):
     """Of our fp32 outputs against theirs, by `sam3ctl tensors`."""
     from safetensors.numpy import load_file
     out = folder / "ours.safetensors"
-    ctl = pathlib.Path(driver).parents[1] / "cli" / "sam3ctl"
-    if not ctl.exists():
-        ctl = pathlib.Path(driver).parents[2] / "cli" / "sam3ctl"
     subprocess.run([str(ctl), "tensors", picture_path, "--model", str(folder),
                     "--text", text, "--out", str(out)], check=True,
                    stdout=subprocess.DEVNULL)
@@ -115,8 +112,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--dtype", choices=("fp32", "bf16"), default="fp32")
-    parser.add_argument("--errors", action="store_true",
-                        help="compare raw outputs too (fp32)")
+    parser.add_argument("--ctl", help="sam3ctl: compare raw outputs too (fp32)")
     parser.add_argument("--limit", type=float, default=None,
                         help="fail when a relative error exceeds this")
     flags = parser.parse_args()
@@ -129,9 +125,9 @@ def main():
     theirs = Theirs(flags.work)
     seconds, reference = theirs.detect(picture, ids)
     result = {"threads": flags.threads, "dtype": flags.dtype}
-    if flags.errors:
-        result["errors"] = errors(flags.driver, flags.work, flags.picture,
-                                  text, reference)
+    if flags.ctl:
+        result["errors"] = errors(flags.ctl, flags.work, flags.picture, text,
+                                  reference)
     ours = Ours(flags.driver, flags.work, flags.dtype, flags.threads)
     ours.ask(f"detect {flags.picture} {text}")
     rows = []
