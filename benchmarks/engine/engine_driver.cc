@@ -100,8 +100,8 @@ class Driver {
     item.text = texts.front();
     item.options.score_threshold = 0;
     SAM3_ASSIGN_OR_RETURN(const auto pending, model_.engine->Ground({item}));
-    SAM3_ASSIGN_OR_RETURN(const std::vector<Detections> found, pending->Take());
-    return found.front().detections.size();
+    SAM3_ASSIGN_OR_RETURN(std::vector<Detections> found, pending->Take());
+    return std::move(found.front().detections);
   }
 
   absl::Status PrintScores(const std::string& picture,
