@@ -47,7 +47,7 @@ class FakeImage final : public ImageEmbedding {
  public:
   explicit FakeImage(const Image& image) {
     // A cell's colour is its centre pixel's.
-    constexpr int64_t kSteps = 2 * kGrid;
+    constexpr int64_t kSteps = int64_t{2} * kGrid;
     for (int y = 0; y < kGrid; ++y) {
       for (int x = 0; x < kGrid; ++x) {
         const int64_t px = int64_t{2 * x + 1} * image.width() / kSteps;
