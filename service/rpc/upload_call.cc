@@ -72,7 +72,7 @@ void UploadCall::OnRead(bool ok) {
   request.mutable_image()->set_content(std::move(bytes_));
   request.mutable_image()->set_image_id(image_id_);
   calls_.EmbedImage(
-      request, std::move(context),
+      request, context,
       [self = shared_from_this()](absl::StatusOr<v1::EmbedImageResponse> from) {
         if (!from.ok()) return self->Finish(from.status());
         v1::UploadImageResponse response;
