@@ -136,6 +136,12 @@ SafetensorsFile::~SafetensorsFile() {
   if (mapped_) ::munmap(const_cast<char*>(bytes_.data()), bytes_.size());
 }
 
+void SafetensorsFile::DropPages() const {
+  if (mapped_) {
+    ::madvise(const_cast<char*>(bytes_.data()), bytes_.size(), MADV_DONTNEED);
+  }
+}
+
 absl::Status SafetensorsFile::ReadHeader(const std::string& name) {
   if (bytes_.size() < 8) return Damaged(name, "is too short for safetensors");
   if (absl::StartsWith(bytes_, "PK\x03\x04")) {

@@ -44,6 +44,10 @@ class SafetensorsFile {
   const std::map<std::string, StoredTensor>& tensors() const {
     return tensors_;
   }
+  // Gives the file's pages back to the system; they are read again if they are
+  // touched again. For when every tensor has been copied elsewhere.
+  void DropPages() const;
+
   // The whole file, for fingerprints.
   absl::string_view bytes() const { return bytes_; }
 

@@ -46,7 +46,8 @@ class TorchText final : public TextEmbedding {
   const at::Tensor tokens;  // [L, C]
 };
 
-// Pairs whose large activations fit a budget go through the model together.
+// Pairs, and pictures, whose large activations fit a budget go through the
+// model together.
 int64_t PairsPerPass(const ModelConfig& config, at::Device device,
                      at::ScalarType dtype) {
   const int64_t side = config.mask_size();
@@ -162,11 +163,15 @@ class TorchEngine final : public Engine {
   EncodeImages(absl::Span<const Image> images) override {
     std::vector<std::shared_ptr<const ImageEmbedding>> embeddings;
     SAM3_RETURN_IF_ERROR(GuardTorch([&] {
-      const at::Tensor pixels =
-          Preprocess(images, detector_->config().vit.image_size,
-                     detector_->device(), detector_->dtype());
-      for (PictureFeatures& features : detector_->EncodePictures(pixels)) {
-        embeddings.push_back(std::make_shared<TorchImage>(std::move(features)));
+      const auto step = static_cast<size_t>(pairs_per_pass_);
+      for (size_t begin = 0; begin < images.size(); begin += step) {
+        const at::Tensor pixels = Preprocess(
+            images.subspan(begin, step), detector_->config().vit.image_size,
+            detector_->device(), detector_->dtype());
+        for (PictureFeatures& features : detector_->EncodePictures(pixels)) {
+          embeddings.push_back(
+              std::make_shared<TorchImage>(std::move(features)));
+        }
       }
       return absl::OkStatus();
     }));
@@ -359,7 +364,12 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateTorchEngine(
 
   ContentHash hash;
   hash.Add(config_json);
-  for (const auto& file : checkpoint.files()) hash.Add(file->bytes());
+  for (const auto& file : checkpoint.files()) {
+    hash.Add(file->bytes());
+    // What the model really reads of the file comes back when it is touched;
+    // copies and packed weights have made much of it superfluous.
+    file->DropPages();
+  }
   EngineInfo info;
   info.model_name = model_name;
   info.model_fingerprint = hash.Hex();

@@ -1,10 +1,27 @@
 #include "inference/torch/modules/layers.h"
 
+#include <ATen/core/dispatch/Dispatcher.h>
+
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 
 namespace sam3 {
+namespace {
+
+using PackWeight = at::Tensor(const at::Tensor&, int64_t);
+using PackedLinear = at::Tensor(const at::Tensor&, const at::Tensor&,
+                                const at::Tensor&,
+                                const std::optional<at::Tensor>&, int64_t);
+
+// libtorch registers these two for its own compiler; a build without MKL lacks
+// them.
+std::optional<c10::OperatorHandle> FindOperator(const char* name) {
+  return c10::Dispatcher::singleton().findSchema({name, ""});
+}
+
+}  // namespace
 
 at::Tensor Activate(at::Tensor x, Activation activation) {
   switch (activation) {
@@ -24,7 +41,22 @@ Linear::Linear(WeightReader& weights, const std::string& name, int64_t in,
       bias_(weights.Read(name + ".bias", {out})) {}
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
+  if (packed_.defined() && x.numel() == packed_rows_ * x.size(-1)) {
+    return FindOperator("mkl::_mkl_linear")
+        ->typed<PackedLinear>()
+        .call(x, packed_, weight_, bias_, packed_rows_);
+  }
   return at::linear(x, weight_, bias_);
+}
+
+void Linear::PackFor(int64_t rows) {
+  const auto pack = FindOperator("mkl::_mkl_reorder_linear_weight");
+  if (!pack.has_value() || !FindOperator("mkl::_mkl_linear").has_value() ||
+      !weight_.is_cpu() || weight_.scalar_type() != at::kFloat) {
+    return;
+  }
+  packed_ = pack->typed<PackWeight>().call(weight_.contiguous(), rows);
+  packed_rows_ = rows;
 }
 
 LayerNorm::LayerNorm(WeightReader& weights, const std::string& name,
@@ -45,6 +77,11 @@ FeedForward::FeedForward(WeightReader& weights, const std::string& name,
 
 at::Tensor FeedForward::operator()(const at::Tensor& x) const {
   return fc2_(Activate(fc1_(x), activation_));
+}
+
+void FeedForward::PackFor(int64_t rows) {
+  fc1_.PackFor(rows);
+  fc2_.PackFor(rows);
 }
 
 ReluMlp::ReluMlp(WeightReader& weights, const std::string& name,

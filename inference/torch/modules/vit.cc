@@ -5,6 +5,11 @@
 #include "inference/torch/modules/rope.h"
 
 namespace sam3 {
+namespace {
+
+constexpr int kPackFromSize = 512;
+
+}  // namespace
 
 Vit::Block::Block(WeightReader& weights, const std::string& name,
                   const VitConfig& config, bool is_global)
@@ -23,6 +28,11 @@ Vit::Block::Block(WeightReader& weights, const std::string& name,
       feed_forward(weights, name + ".mlp", config.hidden_size,
                    config.intermediate_size, config.activation),
       global(is_global) {}
+
+void Vit::Block::PackFor(int64_t rows) {
+  for (Linear* linear : {&query, &key, &value, &output}) linear->PackFor(rows);
+  feed_forward.PackFor(rows);
+}
 
 Vit::Vit(WeightReader& weights, const std::string& name,
          const VitConfig& config)
@@ -50,6 +60,10 @@ Vit::Vit(WeightReader& weights, const std::string& name,
   for (int i = 0; i < config.layer_count; ++i) {
     blocks_.emplace_back(weights, absl::StrCat(name, ".layers.", i), config,
                          absl::c_linear_search(config.global_layers, i));
+  }
+  // Small models multiply from the cache either way.
+  if (config.hidden_size >= kPackFromSize && windows_tile_grid_) {
+    for (Block& block : blocks_) block.PackFor(grid * grid);
   }
   window_table_ = RotaryTable(config.window_size, 1.0, config.head_size(),
                               config.rope_theta, weights.device());

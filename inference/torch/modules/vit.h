@@ -33,6 +33,7 @@ class Vit {
   struct Block {
     Block(WeightReader& weights, const std::string& name,
           const VitConfig& config, bool global);
+    void PackFor(int64_t rows);
     LayerNorm norm1;
     Linear query;
     Linear key;
