@@ -40,8 +40,22 @@ foreach(dir "${SAM3_TORCH_LIB}" ${SAM3_NVIDIA_LIBS})
                       "-Wl,-rpath-link,${dir}")
 endforeach()
 if(SAM3_CUDA)
-  target_link_options(sam3_torch INTERFACE -Wl,--no-as-needed)
+  # nvcc and the headers come from PyPI too (scripts/deps cuda), or from any
+  # CUDA 13 toolkit; no GPU is needed to build.
+  find_program(SAM3_NVCC nvcc HINTS "$ENV{SAM3_CUDA_HOME}/bin" REQUIRED)
+  get_filename_component(cuda_home "${SAM3_NVCC}" DIRECTORY)
+  set(SAM3_CUDA_INCLUDE "${cuda_home}/../include")
+  file(GLOB cudart "${SAM3_TORCH_DIR}/../nvidia/*/lib/libcudart.so.13"
+       "${cuda_home}/../lib*/libcudart.so.13")
+  if(NOT cudart)
+    message(FATAL_ERROR "libcudart.so.13 is neither beside the torch wheel nor "
+                        "beside ${SAM3_NVCC}")
+  endif()
+  list(GET cudart 0 cudart)
+  target_include_directories(sam3_torch SYSTEM INTERFACE "${SAM3_CUDA_INCLUDE}")
+  # Nothing names a symbol of libtorch_cuda; loading it registers its kernels.
   target_link_libraries(sam3_torch INTERFACE
-    "${SAM3_TORCH_LIB}/libtorch_cuda.so" "${SAM3_TORCH_LIB}/libc10_cuda.so")
+    "-Wl,--push-state,--no-as-needed" "${SAM3_TORCH_LIB}/libtorch_cuda.so"
+    "${SAM3_TORCH_LIB}/libc10_cuda.so" "${cudart}" "-Wl,--pop-state")
 endif()
 message(STATUS "libtorch: ${SAM3_TORCH_DIR}")

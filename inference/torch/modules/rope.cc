@@ -1,5 +1,11 @@
 #include "inference/torch/modules/rope.h"
 
+#ifdef SAM3_WITH_CUDA
+#include <c10/cuda/CUDAStream.h>
+
+#include "inference/torch/modules/rope_cuda.h"
+#endif
+
 namespace sam3 {
 namespace {
 
@@ -46,15 +52,16 @@ void RotateInPlace(at::Tensor& x, const at::Tensor& table) {
   const int64_t tokens = table.size(0);
   const int64_t head_size = table.size(1) * 2;
   const int64_t heads = x.size(-1) / head_size;
-  if (!x.is_cpu()) {
-    const at::Tensor pairs =
-        x.to(at::kFloat).view({-1, tokens, heads, head_size / 2, 2});
-    x.copy_(at::view_as_real(at::view_as_complex(pairs) *
-                             at::view_as_complex(table).unsqueeze(1))
-                .view(x.sizes()));
+  const int64_t rows = x.numel() / x.size(-1);
+#ifdef SAM3_WITH_CUDA
+  if (x.is_cuda()) {
+    TORCH_CHECK(LaunchRotateInPlace(
+        x.mutable_data_ptr(), x.scalar_type() == at::kBFloat16,
+        table.const_data_ptr<float>(), rows, tokens, heads, head_size,
+        c10::cuda::getCurrentCUDAStream(x.get_device()).stream()));
     return;
   }
-  const int64_t rows = x.numel() / x.size(-1);
+#endif
   const float* angles = table.const_data_ptr<float>();
   if (x.scalar_type() == at::kFloat) {
     RotateRows(x.mutable_data_ptr<float>(), angles, rows, tokens, heads,
