@@ -1,14 +1,13 @@
 #include "service/validate.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <set>
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "inference/base/status_macros.h"
 #include "pipeline/error_reason.h"
 #include "service/convert.h"
@@ -77,6 +76,31 @@ class RequestValidator::Checker {
     }
     Id(field + ".image_id", image.image_id(), kMaxImageIdBytes);
     return {image.content(), image.image_id()};
+  }
+
+  // The real path of a file source, which must lie in the media root wherever
+  // links lead.
+  std::string File(const std::string& media_root, const std::string& name) {
+    namespace fs = std::filesystem;
+    constexpr char kField[] = "config.file";
+    if (media_root.empty()) {
+      Violate(kField, "this server has no media root; push the bytes");
+      return "";
+    }
+    std::error_code error;
+    const fs::path root = fs::canonical(media_root, error);
+    const fs::path relative(name);
+    const bool plain = !name.empty() && !relative.is_absolute() &&
+                       name.find('\0') == std::string::npos;
+    const fs::path real = plain ? fs::canonical(root / relative, error) : "";
+    const auto mismatch =
+        std::mismatch(root.begin(), root.end(), real.begin(), real.end());
+    if (!plain || error || mismatch.first != root.end()) {
+      Violate(kField,
+              "must be the relative path of a file under the media root");
+      return "";
+    }
+    return real.string();
   }
 
   ExemplarBox Exemplar(const std::string& field, const v1::Exemplar& exemplar) {
@@ -301,23 +325,10 @@ absl::StatusOr<StreamConfig> RequestValidator::ValidateStream(
     case v1::StreamConfig::kPushedChunks:
       out.source = StreamSourceKind::kPushedChunks;
       break;
-    case v1::StreamConfig::kFile: {
+    case v1::StreamConfig::kFile:
       out.source = StreamSourceKind::kFile;
-      const std::filesystem::path relative(config.file());
-      const std::vector<std::string> parts = absl::StrSplit(config.file(), '/');
-      if (media_root_.empty()) {
-        checker.Violate("config.file",
-                        "this server has no media root; push the bytes");
-      } else if (config.file().empty() || relative.is_absolute() ||
-                 std::find(parts.begin(), parts.end(), "..") != parts.end() ||
-                 absl::StrContains(config.file(), absl::string_view("\0", 1))) {
-        checker.Violate("config.file",
-                        "must be a relative path without \"..\"");
-      } else {
-        out.file = (std::filesystem::path(media_root_) / relative).string();
-      }
+      out.file = checker.File(media_root_, config.file());
       break;
-    }
     default:
       checker.Violate("config", "needs a source");
   }

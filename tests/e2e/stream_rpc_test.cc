@@ -118,6 +118,37 @@ TEST_F(StreamRpcTest, AVideoFileIsDecodedWhicheverPartComesFirst) {
   }
 }
 
+TEST_F(StreamRpcTest, FilesUnderTheMediaRootAreReadAndNoOthers) {
+  namespace fs = std::filesystem;
+  const fs::path root = fs::path(testing::TempDir()) / "sam3_media_root";
+  fs::remove_all(root);
+  fs::create_directories(root / "inside");
+  const std::string clip = MakeClip(12, 128, 96);
+  std::ofstream(root / "inside" / "clip.mp4", std::ios::binary) << clip;
+  fs::create_symlink("/etc/hostname", root / "outside.mp4");
+  Server::Options options;
+  options.media_root = root.string();
+  StartServer({}, options);
+  v1::SegmentStreamRequest config = Config();
+  config.mutable_config()->set_file("inside/clip.mp4");
+  OpenCall();
+  stream_->Write(config);
+  const grpc::Status status = ReadToTheEnd();
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(summary_.answered_count(), 12);
+  for (const std::string name :
+       {"outside.mp4", "../sam3_media_root/inside/clip.mp4/..", "none.mp4",
+        "/etc/hostname", ""}) {
+    config.mutable_config()->set_file(name);
+    OpenCall();
+    stream_->Write(config);
+    const grpc::Status refused = ReadToTheEnd();
+    EXPECT_EQ(refused.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << name;
+    EXPECT_THAT(FieldsIn(refused), testing::Contains("config.file")) << name;
+  }
+  fs::remove_all(root);
+}
+
 TEST_F(StreamRpcTest, MessagesOutOfOrderEndTheStreamWithTheField) {
   OpenCall();
   stream_->Write(Frame(Picture()));
