@@ -1,6 +1,7 @@
 #include "service/health.h"
 
 #include <grpcpp/ext/health_check_service_server_builder_option.h>
+#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 
@@ -14,8 +15,9 @@ namespace {
 
 class GrpcHealth final : public HealthEndpoint {
  public:
-  GrpcHealth(std::unique_ptr<grpc::Server> server, int port)
-      : server_(std::move(server)), port_(port) {}
+  GrpcHealth(std::unique_ptr<grpc::CallbackGenericService> rest,
+             std::unique_ptr<grpc::Server> server, int port)
+      : rest_(std::move(rest)), server_(std::move(server)), port_(port) {}
   ~GrpcHealth() override {
     server_->Shutdown(std::chrono::system_clock::now());
     server_->Wait();
@@ -27,6 +29,8 @@ class GrpcHealth final : public HealthEndpoint {
   int port() const override { return port_; }
 
  private:
+  // Outlives the server.
+  const std::unique_ptr<grpc::CallbackGenericService> rest_;
   const std::unique_ptr<grpc::Server> server_;
   const int port_;
 };
@@ -41,6 +45,10 @@ absl::StatusOr<std::unique_ptr<HealthEndpoint>> HealthEndpoint::Start(
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // A server without a service of its own is refused; this one answers
+  // UNIMPLEMENTED to everything but health.
+  auto rest = std::make_unique<grpc::CallbackGenericService>();
+  builder.RegisterCallbackGenericService(rest.get());
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   grpc::EnableDefaultHealthCheckService(false);
@@ -50,7 +58,7 @@ absl::StatusOr<std::unique_ptr<HealthEndpoint>> HealthEndpoint::Start(
         " for health: the port is taken or the address is not this host's"));
   }
   server->GetHealthCheckService()->SetServingStatus(false);
-  return std::make_unique<GrpcHealth>(std::move(server), port);
+  return std::make_unique<GrpcHealth>(std::move(rest), std::move(server), port);
 }
 
 }  // namespace sam3

@@ -1,12 +1,13 @@
 #include "service/server.h"
 
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <dlfcn.h>
 #include <grpcpp/grpcpp.h>
 
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "inference/base/status_macros.h"
 #include "sam3/v1/segmentation_service.grpc.pb.h"
 #include "service/rpc/completion_loop.h"
 #include "service/rpc/stream_call.h"
@@ -45,6 +46,18 @@ void SetChannelArguments(const Server::Options& options,
   // Masks are compressed already and pictures are too.
   builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+}
+
+// Linking gRPC's reflection library would be enough to offer reflection on
+// every server of the process, so it is loaded only when somebody asks for it;
+// loading registers it with all server builders that are made afterwards.
+absl::Status LoadReflection() {
+  if (::dlopen(SAM3_REFLECTION_LIBRARY, RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("--reflection: " SAM3_REFLECTION_LIBRARY
+                     " cannot be loaded; it belongs to gRPC's C++ package"));
+  }
+  return absl::OkStatus();
 }
 
 class GrpcServer final : public Server {
@@ -143,10 +156,7 @@ class GrpcServer final : public Server {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     const Options& options, std::unique_ptr<Segmenter> segmenter) {
-  // Read by gRPC when a server is built; there is no per-server switch.
-  if (options.reflection) {
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  }
+  if (options.reflection) SAM3_RETURN_IF_ERROR(LoadReflection());
   auto server = std::make_unique<GrpcServer>(options, std::move(segmenter));
   const absl::Status bound = server->Bind(options);
   if (!bound.ok()) return bound;
