@@ -2,7 +2,10 @@
 # sam3_binary(NAME SRCS ... DEPS ...)
 # sam3_test(NAME LABELS ... SRCS ... DEPS ...)   one GoogleTest binary
 # Files are always listed, never globbed. Includes start at the repository root.
-set(SAM3_WARNINGS -Wall -Wextra -Wpedantic -Werror)
+set(SAM3_WARNINGS -Wall -Wextra -Wpedantic)
+if(SAM3_WARNINGS_ARE_ERRORS)
+  list(APPEND SAM3_WARNINGS -Werror)
+endif()
 
 function(sam3_library name)
   cmake_parse_arguments(ARG "" "" "SRCS;DEPS;PRIVATE_DEPS" ${ARGN})

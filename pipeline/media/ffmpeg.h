@@ -58,6 +58,21 @@ using UniquePacket = std::unique_ptr<AVPacket, FreePacket>;
 using UniqueScaler = std::unique_ptr<SwsContext, FreeScaler>;
 using UniqueIo = std::unique_ptr<AVIOContext, FreeIo>;
 
+// The track's display matrix, nine fixed-point numbers, or null. FFmpeg 6.1
+// moved it from the stream to the codec parameters.
+inline const int32_t* DisplayMatrix(const AVStream& stream) {
+#if LIBAVFORMAT_VERSION_INT >= AV_VERSION_INT(60, 15, 100)
+  const AVPacketSideData* data = av_packet_side_data_get(
+      stream.codecpar->coded_side_data, stream.codecpar->nb_coded_side_data,
+      AV_PKT_DATA_DISPLAYMATRIX);
+  const uint8_t* bytes = data == nullptr ? nullptr : data->data;
+#else
+  const uint8_t* bytes =
+      av_stream_get_side_data(&stream, AV_PKT_DATA_DISPLAYMATRIX, nullptr);
+#endif
+  return reinterpret_cast<const int32_t*>(bytes);
+}
+
 // FFmpeg's words for one of its error codes.
 inline std::string FfmpegError(int code) {
   char text[AV_ERROR_MAX_STRING_SIZE] = {};

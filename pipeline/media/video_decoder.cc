@@ -33,11 +33,9 @@ int ReadBytes(void* opaque, uint8_t* buffer, int size) {
 
 // EXIF's number for the turn that a track's display matrix asks for.
 int OrientationOf(const AVStream& stream) {
-  const uint8_t* matrix =
-      av_stream_get_side_data(&stream, AV_PKT_DATA_DISPLAYMATRIX, nullptr);
+  const int32_t* matrix = DisplayMatrix(stream);
   if (matrix == nullptr) return 1;
-  const double counterclockwise =
-      av_display_rotation_get(reinterpret_cast<const int32_t*>(matrix));
+  const double counterclockwise = av_display_rotation_get(matrix);
   if (std::isnan(counterclockwise)) return 1;
   const int quarter_turns =
       static_cast<int>(std::lround(-counterclockwise / 90.0)) & 3;
