@@ -253,6 +253,7 @@ class TorchEngine final : public Engine {
       SAM3_ASSIGN_OR_RETURN(const auto pictures, EncodeImages(images));
       SAM3_ASSIGN_OR_RETURN(const auto texts, EncodeTexts({text}));
       std::vector<GroundItem> items;
+      items.reserve(pictures.size());
       for (const auto& picture : pictures) {
         items.push_back({picture,
                          texts.front(),

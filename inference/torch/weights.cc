@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "absl/types/span.h"
 #include "inference/base/status_macros.h"
 #include "nlohmann/json.hpp"
 
@@ -77,12 +78,11 @@ std::string ShapeText(const std::vector<int64_t>& shape) {
 void AppendKind(const std::vector<std::string>& names, absl::string_view kind,
                 std::vector<std::string>* parts) {
   if (names.empty()) return;
-  const size_t shown = std::min(names.size(), kNamesPerKind);
+  const auto shown = absl::MakeConstSpan(names).subspan(0, kNamesPerKind);
   std::string part =
-      absl::StrCat(names.size(), " ", kind, ": ",
-                   absl::StrJoin(names.begin(), names.begin() + shown, ", "));
-  if (shown < names.size()) {
-    absl::StrAppend(&part, " and ", names.size() - shown, " more");
+      absl::StrCat(names.size(), " ", kind, ": ", absl::StrJoin(shown, ", "));
+  if (shown.size() < names.size()) {
+    absl::StrAppend(&part, " and ", names.size() - shown.size(), " more");
   }
   parts->push_back(std::move(part));
 }
@@ -160,7 +160,7 @@ size_t Checkpoint::size_bytes() const {
 }
 
 at::Tensor WeightReader::ReadAs(const std::string& name,
-                                std::vector<int64_t> shape,
+                                const std::vector<int64_t>& shape,
                                 at::ScalarType dtype) {
   used_.insert(name);
   const auto options = at::TensorOptions().device(device_).dtype(dtype);

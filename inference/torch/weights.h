@@ -61,12 +61,13 @@ class WeightReader {
 
   // The tensor, on the device and in the model's type. When something is wrong
   // with it: zeros of that shape, and Finish() will fail.
-  at::Tensor Read(const std::string& name, std::vector<int64_t> shape) {
-    return ReadAs(name, std::move(shape), dtype_);
+  at::Tensor Read(const std::string& name, const std::vector<int64_t>& shape) {
+    return ReadAs(name, shape, dtype_);
   }
   // The same in fp32, for what must not be rounded.
-  at::Tensor ReadFloat(const std::string& name, std::vector<int64_t> shape) {
-    return ReadAs(name, std::move(shape), at::kFloat);
+  at::Tensor ReadFloat(const std::string& name,
+                       const std::vector<int64_t>& shape) {
+    return ReadAs(name, shape, at::kFloat);
   }
   // Accounts for a tensor that belongs to the model but is never used.
   void Skip(const std::string& name) { used_.insert(name); }
@@ -76,7 +77,7 @@ class WeightReader {
   absl::Status Finish() const;
 
  private:
-  at::Tensor ReadAs(const std::string& name, std::vector<int64_t> shape,
+  at::Tensor ReadAs(const std::string& name, const std::vector<int64_t>& shape,
                     at::ScalarType dtype);
 
   const Checkpoint& checkpoint_;

@@ -11,13 +11,13 @@ namespace {
 at::Tensor CentredBoxes(absl::Span<const Exemplar> exemplars) {
   at::Tensor boxes =
       at::empty({static_cast<int64_t>(exemplars.size()), 4}, at::kFloat);
-  auto rows = boxes.accessor<float, 2>();
-  for (size_t k = 0; k < exemplars.size(); ++k) {
-    const Box& box = exemplars[k].box;
-    rows[k][0] = (box.x0 + box.x1) / 2;
-    rows[k][1] = (box.y0 + box.y1) / 2;
-    rows[k][2] = box.x1 - box.x0;
-    rows[k][3] = box.y1 - box.y0;
+  float* out = boxes.mutable_data_ptr<float>();
+  for (const Exemplar& exemplar : exemplars) {
+    const Box& box = exemplar.box;
+    *out++ = (box.x0 + box.x1) / 2;
+    *out++ = (box.y0 + box.y1) / 2;
+    *out++ = box.x1 - box.x0;
+    *out++ = box.y1 - box.y0;
   }
   return boxes;
 }

@@ -67,9 +67,10 @@ Vit::Vit(WeightReader& weights, const std::string& name,
   }
   window_table_ = RotaryTable(config.window_size, 1.0, config.head_size(),
                               config.rope_theta, weights.device());
-  global_table_ =
-      RotaryTable(grid, static_cast<double>(config.window_size) / grid,
-                  config.head_size(), config.rope_theta, weights.device());
+  const double scale =
+      static_cast<double>(config.window_size) / static_cast<double>(grid);
+  global_table_ = RotaryTable(grid, scale, config.head_size(),
+                              config.rope_theta, weights.device());
   if (windows_tile_grid_) {
     global_table_ = ToWindows(global_table_.view({1, grid, grid, -1}))
                         .view(global_table_.sizes());
@@ -79,7 +80,8 @@ Vit::Vit(WeightReader& weights, const std::string& name,
 at::Tensor Vit::operator()(const at::Tensor& pixels) const {
   const int64_t count = pixels.size(0);
   const int64_t grid = config_.grid();
-  const int64_t window_tokens = config_.window_size * config_.window_size;
+  const int64_t window_tokens =
+      int64_t{config_.window_size} * config_.window_size;
   at::Tensor x = Embed(pixels).view({count, grid, grid, -1});
   if (windows_tile_grid_) x = ToWindows(x);
   for (const Block& block : blocks_) {
