@@ -78,7 +78,8 @@ TEST(LayeringTest, TorchStaysInItsFolder) {
          [](const std::string& include) {
            return StartsWithAny(include, {"ATen/", "c10/", "torch/", "cuda"});
          },
-         {"inference/torch/", "tests/inference/torch/"});
+         {"inference/torch/", "tests/inference/torch/",
+          "benchmarks/engine/torch/"});
 }
 
 TEST(LayeringTest, GrpcAndProtobufStayInTheService) {
@@ -127,7 +128,7 @@ TEST(LayeringTest, OnlyTheFactoryKnowsTheTorchEngine) {
            return StartsWithAny(include, {"inference/torch/"});
          },
          {"inference/torch/", "inference/engine_factory.cc",
-          "tests/inference/torch/"});
+          "tests/inference/torch/", "benchmarks/engine/torch/"});
 }
 
 TEST(FileSizeTest, FilesStaySmall) {
