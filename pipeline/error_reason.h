@@ -26,6 +26,7 @@ namespace reason {
 inline constexpr absl::string_view kInvalidRequest = "INVALID_REQUEST";
 inline constexpr absl::string_view kMediaUndecodable = "MEDIA_UNDECODABLE";
 inline constexpr absl::string_view kImageNotCached = "IMAGE_NOT_CACHED";
+inline constexpr absl::string_view kModelNotFound = "MODEL_NOT_FOUND";
 inline constexpr absl::string_view kPromptNotFound = "PROMPT_NOT_FOUND";
 inline constexpr absl::string_view kImageIdConflict = "IMAGE_ID_CONFLICT";
 inline constexpr absl::string_view kSourceNotAllowed = "SOURCE_NOT_ALLOWED";

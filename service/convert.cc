@@ -263,7 +263,8 @@ v1::Mask ToProto(EncodedMask mask) {
 v1::PromptResult ToProto(PromptResult result) {
   v1::PromptResult out;
   out.set_prompt_index(result.prompt_index);
-  out.set_prompt_id(result.prompt_id);
+  out.set_prompt_id(std::move(result.prompt_id));
+  out.set_text(std::move(result.text));
   out.set_presence_score(result.presence_score);
   for (Instance& instance : result.instances) {
     *out.add_instances() = InstanceToProto(std::move(instance));

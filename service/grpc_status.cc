@@ -68,6 +68,27 @@ absl::Status InvalidRequest(const std::vector<FieldViolation>& violations) {
   return WithReason(std::move(status), reason::kInvalidRequest);
 }
 
+absl::Status WithRenamedFields(
+    const absl::Status& status,
+    const std::vector<std::pair<std::string, std::string>>& names) {
+  const auto renamed = [&names](const std::string& field) {
+    for (const auto& [from, to] : names) {
+      if (field == from) return to;
+    }
+    return field;
+  };
+  if (!status.GetPayload(kViolationsPayload).has_value()) {
+    const std::string field = FieldOf(status);
+    return field.empty() ? status : WithField(status, renamed(field));
+  }
+  std::vector<FieldViolation> violations;
+  const google::rpc::BadRequest bad = BadRequestOf(status);
+  for (const auto& violation : bad.field_violations()) {
+    violations.push_back({renamed(violation.field()), violation.description()});
+  }
+  return InvalidRequest(violations);
+}
+
 google::rpc::Status ToRpcStatus(const absl::Status& status) {
   google::rpc::Status out;
   out.set_code(static_cast<int>(status.code()));

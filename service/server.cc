@@ -64,7 +64,8 @@ class GrpcServer final : public Server {
  public:
   GrpcServer(const Options& options, std::unique_ptr<Segmenter> segmenter)
       : segmenter_(std::move(segmenter)),
-        validator_(options.limits, segmenter_->tokenizer(), options.media_root),
+        validator_(options.limits, segmenter_->tokenizer(),
+                   segmenter_->engine_info(), options.media_root),
         calls_(*segmenter_, validator_, options.version) {}
 
   ~GrpcServer() override {

@@ -129,6 +129,8 @@ absl::Status StreamCall::Receive() {
 absl::Status StreamCall::Open() {
   SAM3_ASSIGN_OR_RETURN(StreamConfig config,
                         calls_.validator().ValidateStream(incoming_.config()));
+  fields_ = FieldSelection(incoming_.config().fields(),
+                           *v1::PromptResult::descriptor());
   SAM3_ASSIGN_OR_RETURN(
       session_,
       calls_.segmenter().OpenStream(std::move(config), request_context_, this));
@@ -169,6 +171,9 @@ void StreamCall::Pump() {
   if (event.has_value()) {
     write_in_flight_ = true;
     outgoing_ = ToProto(*std::move(event));
+    if (outgoing_.has_result()) {
+      fields_.Trim(outgoing_.mutable_result()->mutable_result());
+    }
     stream_.Write(outgoing_,
                   CompletionLoop::Tag([self = shared_from_this()](bool ok) {
                     self->OnWritten(ok);

@@ -10,6 +10,7 @@
 #include "absl/synchronization/mutex.h"
 #include "pipeline/stream_session.h"
 #include "sam3/v1/segmentation_service.grpc.pb.h"
+#include "service/field_selection.h"
 #include "service/rpc/completion_loop.h"
 #include "service/segmentation_calls.h"
 
@@ -70,6 +71,8 @@ class StreamCall final : public StreamListener,
   std::shared_ptr<RequestContext> request_context_ ABSL_GUARDED_BY(mutex_);
   v1::SegmentStreamRequest incoming_ ABSL_GUARDED_BY(mutex_);
   v1::SegmentStreamResponse outgoing_ ABSL_GUARDED_BY(mutex_);
+  // What the client wants of each PromptResult.
+  FieldSelection fields_ ABSL_GUARDED_BY(mutex_);
   bool read_in_flight_ ABSL_GUARDED_BY(mutex_) = false;
   bool write_in_flight_ ABSL_GUARDED_BY(mutex_) = false;
   bool input_ended_ ABSL_GUARDED_BY(mutex_) = false;

@@ -50,31 +50,56 @@ void UploadCall::Read() {
 }
 
 void UploadCall::OnRead(bool ok) {
-  if (ok) {
-    const auto limit =
-        static_cast<size_t>(calls_.segmenter().image_limits().max_bytes);
-    if (bytes_.size() + message_.data().size() > limit) {
-      return Finish(WithReason(
-          absl::ResourceExhaustedError(absl::StrCat(
-              "the picture has more than ", limit, " bytes, the limit")),
-          reason::kMediaTooLarge));
-    }
-    if (!message_.image_id().empty()) image_id_ = message_.image_id();
-    bytes_.append(message_.data());
-    return Read();
+  if (!ok) return Embed();
+  absl::Status taken = Receive();
+  if (!taken.ok()) return Finish(std::move(taken));
+  Read();
+}
+
+absl::Status UploadCall::Receive() {
+  const auto chunk_limit =
+      static_cast<size_t>(calls_.validator().limits().max_chunk_bytes);
+  if (message_.data().size() > chunk_limit) {
+    return InvalidRequest(
+        {{"data", absl::StrCat("has more than ", chunk_limit, " bytes")}});
   }
+  const auto limit =
+      static_cast<size_t>(calls_.segmenter().image_limits().max_bytes);
+  if (bytes_.size() + message_.data().size() > limit) {
+    return WithField(
+        WithReason(absl::ResourceExhaustedError(absl::StrCat(
+                       "the picture has more than ", limit, " bytes")),
+                   reason::kMediaTooLarge),
+        "data");
+  }
+  if (first_) {
+    request_.mutable_image()->set_image_id(message_.image_id());
+    request_.set_model_id(message_.model_id());
+  } else if (!message_.image_id().empty() || !message_.model_id().empty()) {
+    return InvalidRequest(
+        {{message_.image_id().empty() ? "model_id" : "image_id",
+          "belongs into the first message"}});
+  }
+  first_ = false;
+  bytes_.append(message_.data());
+  return absl::OkStatus();
+}
+
+void UploadCall::Embed() {
   std::shared_ptr<RequestContext> context;
   {
     const absl::MutexLock lock(&mutex_);
     context = request_context_;
   }
-  v1::EmbedImageRequest request;
-  request.mutable_image()->set_content(std::move(bytes_));
-  request.mutable_image()->set_image_id(image_id_);
+  request_.mutable_image()->set_content(std::move(bytes_));
   calls_.EmbedImage(
-      request, context,
+      request_, context,
       [self = shared_from_this()](absl::StatusOr<v1::EmbedImageResponse> from) {
-        if (!from.ok()) return self->Finish(from.status());
+        if (!from.ok()) {
+          return self->Finish(WithRenamedFields(
+              from.status(),
+              {{"image.content", "data"}, {"image.image_id", "image_id"}}));
+        }
         v1::UploadImageResponse response;
         response.mutable_image_info()->Swap(from->mutable_image_info());
         response.mutable_timings()->Swap(from->mutable_timings());

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "pipeline/request_context.h"
@@ -34,6 +35,8 @@ class UploadCall : public std::enable_shared_from_this<UploadCall> {
   void OnDone();
   void Read();
   void OnRead(bool ok);
+  absl::Status Receive();
+  void Embed();
   void Finish(absl::StatusOr<v1::UploadImageResponse> response);
 
   CompletionLoop& loop_;
@@ -44,8 +47,9 @@ class UploadCall : public std::enable_shared_from_this<UploadCall> {
       reader_;
   // Touched by the one read in flight and what follows it.
   v1::UploadImageRequest message_;
-  std::string image_id_;
+  v1::EmbedImageRequest request_;
   std::string bytes_;
+  bool first_ = true;
   absl::Mutex mutex_;
   std::shared_ptr<RequestContext> request_context_ ABSL_GUARDED_BY(mutex_);
 };

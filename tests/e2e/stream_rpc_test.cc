@@ -199,6 +199,18 @@ TEST_F(StreamRpcTest, BrokenConfigurationsAreRefusedWhole) {
   config.mutable_config()->set_task(v1::StreamConfig::TASK_TRACK);
   refused(config, grpc::StatusCode::UNIMPLEMENTED, "config.task");
   config = Config();
+  config.mutable_config()->set_model_id("sam2");
+  refused(config, grpc::StatusCode::NOT_FOUND, "config.model_id");
+  config = Config();
+  config.mutable_config()->mutable_fields()->add_paths("results");
+  refused(config, kInvalid, "config.fields.paths[0]");
+  config = Config();
+  config.mutable_config()->mutable_nms();
+  refused(config, kInvalid, "config.nms.iou_threshold");
+  config = Config();
+  config.mutable_config()->set_score_threshold(2);
+  refused(config, kInvalid, "config.score_threshold");
+  config = Config();
   config.mutable_config()->set_file("../etc/passwd");
   refused(config, kInvalid, "config.file");
   config = Config();
@@ -208,6 +220,26 @@ TEST_F(StreamRpcTest, BrokenConfigurationsAreRefusedWhole) {
   config.mutable_config()->set_analyse_fps(2);
   config.mutable_config()->set_every_nth_frame(2);
   refused(config, kInvalid, "config.every_nth_frame");
+}
+
+TEST_F(StreamRpcTest, OnlyTheFieldsThatAreAskedForComeBack) {
+  v1::SegmentStreamRequest config = Config();
+  config.mutable_config()->mutable_fields()->add_paths("instances.score");
+  OpenCall();
+  stream_->Write(config);
+  stream_->Write(Frame(Picture()));
+  stream_->WritesDone();
+  v1::SegmentStreamResponse response;
+  ASSERT_TRUE(stream_->Read(&response));
+  ASSERT_TRUE(stream_->Read(&response));
+  EXPECT_EQ(response.result().width_px(), 128);
+  EXPECT_TRUE(response.result().last_in_frame());
+  const v1::PromptResult& result = response.result().result();
+  EXPECT_TRUE(result.prompt_id().empty());
+  ASSERT_EQ(result.instances_size(), 1);
+  EXPECT_GT(result.instances(0).score(), 0.9f);
+  EXPECT_FALSE(result.instances(0).has_mask());
+  EXPECT_TRUE(ReadToTheEnd().ok());
 }
 
 TEST_F(StreamRpcTest, ChunksThatAreNoVideoEndWithAReason) {

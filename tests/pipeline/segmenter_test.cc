@@ -177,6 +177,24 @@ TEST_F(SegmenterTest, SuppressionWorksAcrossPrompts) {
   EXPECT_TRUE(response->results[1].instances.empty());
 }
 
+TEST_F(SegmenterTest, UnwantedFieldsCostNothing) {
+  Make({.image_limits = {}, .warm_up = false});
+  ConceptRequest request = RequestFor(TwoReds(), {"red"});
+  request.options.fields = {.mask = false, .box = true, .area = false};
+  auto response = Run(request);
+  ASSERT_THAT(response, IsOk());
+  const Instance& boxed = response->results[0].instances[0];
+  EXPECT_TRUE(std::holds_alternative<std::monostate>(boxed.mask));
+  EXPECT_EQ(boxed.box.x1, 40);
+  EXPECT_EQ(boxed.area, 0);
+  EXPECT_EQ(script_->pairs_with_masks, 1);
+  request.options.fields.box = false;
+  response = Run(request);
+  ASSERT_THAT(response, IsOk());
+  EXPECT_GT(response->results[0].instances[0].score, 0);
+  EXPECT_EQ(script_->pairs_with_masks, 1);
+}
+
 TEST_F(SegmenterTest, CancelledInTheQueueNeverReachesTheEngine) {
   Make();
   script_->CloseGate();
