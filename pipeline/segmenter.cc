@@ -176,6 +176,12 @@ class LocalSegmenter final : public Segmenter {
 
   void Drain(absl::Time deadline) override {
     admission_.Refuse(Draining());
+    const absl::Time now = core_.clock.Now();
+    const absl::Time served_until =
+        now + std::clamp((deadline - now) / 2, absl::ZeroDuration(),
+                         core_.options.drain_notice);
+    streams_.GoAway(served_until);
+    if (admission_.AwaitIdle(served_until)) return;
     streams_.Drain(Draining());
     if (admission_.AwaitIdle(deadline)) return;
     // What is left ends now; nobody is to wait for a device that is too slow.

@@ -51,6 +51,9 @@ struct SegmenterOptions {
   int max_streams = 128;
   double min_stream_fps = 1.0;
 
+  // Largest pushed frame, encoded; a larger one is refused. A few of them wait
+  // per stream.
+  size_t max_frame_bytes = size_t{4} << 20;
   // Per stream: results that may wait for the client, in frames and bytes.
   int max_unsent_frames = 8;
   size_t max_unsent_bytes = size_t{16} << 20;
@@ -58,6 +61,10 @@ struct SegmenterOptions {
   absl::Duration slow_consumer_timeout = absl::Seconds(30);
   // Silence after which a Heartbeat is sent.
   absl::Duration heartbeat_interval = absl::Seconds(15);
+
+  // How long streams are served on after their clients were told that the
+  // server stops. 0 takes no more input at once.
+  absl::Duration drain_notice = absl::Seconds(10);
 
   // Engine calls once per size before the first request; also measures the
   // capacity.

@@ -22,6 +22,8 @@ namespace {
 // Calls that wait to be accepted, per method; each accepted one is replaced.
 constexpr int kListeners = 4;
 constexpr int kMaxSendBytes = 64 << 20;
+// Time for the last words of calls that a drain's deadline has ended.
+constexpr absl::Duration kFarewell = absl::Seconds(2);
 constexpr int kMaxMetadataBytes = 32 << 10;
 
 void SetChannelArguments(const Server::Options& options,
@@ -101,9 +103,12 @@ class GrpcServer final : public Server {
   void Drain(absl::Time deadline) override {
     if (server_ == nullptr || drained_) return;
     drained_ = true;
-    // Shutting down waits for calls that only the draining pipeline ends.
-    std::thread shutdown(
-        [this, deadline] { server_->Shutdown(absl::ToChronoTime(deadline)); });
+    // Shutting down waits for calls that only the draining pipeline ends. Its
+    // own deadline would end them without a reason and comes after the
+    // pipeline's.
+    std::thread shutdown([this, deadline] {
+      server_->Shutdown(absl::ToChronoTime(deadline + kFarewell));
+    });
     segmenter_->Drain(deadline);
     shutdown.join();
   }

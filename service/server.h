@@ -38,7 +38,8 @@ class Server {
   virtual int port() const = 0;
   virtual Segmenter& segmenter() = 0;
 
-  // Refuses new work, finishes what was accepted, at the latest by `deadline`.
+  // Refuses new work, finishes what was accepted, see Segmenter::Drain. What is
+  // left at `deadline` is ended with a reason and gets two seconds to tell it.
   virtual void Drain(absl::Time deadline) = 0;
 };
 

@@ -96,7 +96,9 @@ class RequestValidator::Checker {
     const fs::path real = plain ? fs::canonical(root / relative, error) : "";
     const auto mismatch =
         std::mismatch(root.begin(), root.end(), real.begin(), real.end());
-    if (!plain || error || mismatch.first != root.end()) {
+    // A pipe would keep its reader waiting for ever.
+    if (!plain || error || mismatch.first != root.end() ||
+        !fs::is_regular_file(real, error)) {
       Violate(kField,
               "must be the relative path of a file under the media root");
       return "";

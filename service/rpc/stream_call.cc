@@ -173,6 +173,8 @@ void StreamCall::Pump() {
     outgoing_ = ToProto(*std::move(event));
     if (outgoing_.has_result()) {
       fields_.Trim(outgoing_.mutable_result()->mutable_result());
+    } else if (outgoing_.has_started()) {
+      AddLimits(outgoing_.mutable_started()->mutable_limits());
     }
     stream_.Write(outgoing_,
                   CompletionLoop::Tag([self = shared_from_this()](bool ok) {
@@ -182,6 +184,13 @@ void StreamCall::Pump() {
   }
   const std::optional<absl::Status> end = session_->FinalStatus();
   if (end.has_value()) Finish(*end);
+}
+
+void StreamCall::AddLimits(v1::StreamStarted::Limits* out) const {
+  const ServiceLimits& limits = calls_.validator().limits();
+  out->set_max_prompts(limits.max_prompts);
+  out->set_max_chunk_size_bytes(limits.max_chunk_bytes);
+  out->set_max_frame_pixels(calls_.segmenter().image_limits().max_pixels);
 }
 
 void StreamCall::Finish(const absl::Status& status) {

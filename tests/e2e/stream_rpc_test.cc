@@ -44,6 +44,7 @@ class StreamRpcTest : public ServerFixture {
         instances_ += response.result().result().instances_size();
       }
       if (response.has_refused()) ++refused_;
+      if (response.has_source_event()) events_.push_back(response);
       if (response.has_summary()) summary_ = response.summary();
     }
     return stream_->Finish();
@@ -83,6 +84,7 @@ class StreamRpcTest : public ServerFixture {
   int results_ = 0;
   int instances_ = 0;
   int refused_ = 0;
+  std::vector<v1::SegmentStreamResponse> events_;
   v1::StreamSummary summary_;
 };
 
@@ -133,12 +135,17 @@ TEST_F(StreamRpcTest, FilesUnderTheMediaRootAreReadAndNoOthers) {
   config.mutable_config()->set_file("inside/clip.mp4");
   OpenCall();
   stream_->Write(config);
+  v1::SegmentStreamResponse response;
+  ASSERT_TRUE(stream_->Read(&response));
+  EXPECT_EQ(response.started().width_px(), 128);
+  EXPECT_EQ(response.started().height_px(), 96);
+  EXPECT_EQ(response.started().frame_rate(), 25);
   const grpc::Status status = ReadToTheEnd();
   EXPECT_TRUE(status.ok()) << status.error_message();
   EXPECT_EQ(summary_.answered_count(), 12);
   for (const std::string name :
        {"outside.mp4", "../sam3_media_root/inside/clip.mp4/..", "none.mp4",
-        "/etc/hostname", ""}) {
+        "/etc/hostname", "inside", ""}) {
     config.mutable_config()->set_file(name);
     OpenCall();
     stream_->Write(config);
@@ -147,6 +154,33 @@ TEST_F(StreamRpcTest, FilesUnderTheMediaRootAreReadAndNoOthers) {
     EXPECT_THAT(FieldsIn(refused), testing::Contains("config.file")) << name;
   }
   fs::remove_all(root);
+}
+
+TEST_F(StreamRpcTest, PushedBytesShowTheirVideoAsSoonAsTheyCan) {
+  const std::string clip = MakeClip(3, 128, 96);
+  OpenCall();
+  v1::SegmentStreamRequest config = Config();
+  config.mutable_config()->mutable_pushed_chunks();
+  stream_->Write(config);
+  v1::SegmentStreamResponse response;
+  // Before any byte was sent.
+  ASSERT_TRUE(stream_->Read(&response));
+  EXPECT_EQ(response.started().width_px(), 0);
+  EXPECT_EQ(response.started().policy().task(), v1::StreamConfig::TASK_DETECT);
+  EXPECT_EQ(response.started().policy().mask_options().format(),
+            v1::MaskOptions::FORMAT_RLE);
+  EXPECT_EQ(response.started().limits().max_prompts(), 16);
+  EXPECT_EQ(response.started().limits().max_chunk_size_bytes(), 1 << 20);
+  SendBytes(clip, clip.size());
+  EXPECT_TRUE(ReadToTheEnd().ok());
+  ASSERT_EQ(events_.size(), 2u);
+  const v1::SourceEvent& opened = events_[0].source_event();
+  EXPECT_EQ(opened.kind(), v1::SourceEvent::KIND_OPENED);
+  EXPECT_EQ(opened.frame_index(), 0);
+  EXPECT_EQ(opened.width_px(), 128);
+  EXPECT_EQ(opened.height_px(), 96);
+  EXPECT_EQ(opened.frame_rate(), 25);
+  EXPECT_EQ(events_[1].source_event().kind(), v1::SourceEvent::KIND_ENDED);
 }
 
 TEST_F(StreamRpcTest, MessagesOutOfOrderEndTheStreamWithTheField) {
@@ -313,6 +347,9 @@ TEST_F(StreamRpcTest, ASlowReaderSlowsItsOwnStreamOnly) {
 }
 
 TEST_F(StreamRpcTest, DrainEndsStreamsAfterTheirAnswers) {
+  SegmenterOptions segmenter;
+  segmenter.drain_notice = absl::ZeroDuration();
+  StartServer(segmenter, {});
   OpenCall();
   stream_->Write(Config());
   stream_->Write(Frame(Picture()));
@@ -325,6 +362,25 @@ TEST_F(StreamRpcTest, DrainEndsStreamsAfterTheirAnswers) {
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(ReasonIn(status), "DRAINING");
   EXPECT_EQ(summary_.answered_count(), 1);
+}
+
+TEST_F(StreamRpcTest, OpenStreamsAreToldThatTheServerGoesAwayAndServedOn) {
+  SegmenterOptions segmenter;
+  segmenter.drain_notice = absl::Hours(1);
+  StartServer(segmenter, {});
+  OpenCall();
+  stream_->Write(Config());
+  v1::SegmentStreamResponse response;
+  ASSERT_TRUE(stream_->Read(&response));
+  std::thread drain([&] { server_->Drain(absl::InfiniteFuture()); });
+  ASSERT_TRUE(stream_->Read(&response));
+  ASSERT_TRUE(response.has_going_away());
+  EXPECT_GT(response.going_away().within().seconds(), 3500);
+  stream_->Write(Frame(Picture()));
+  stream_->WritesDone();
+  EXPECT_TRUE(ReadToTheEnd().ok());
+  EXPECT_EQ(summary_.answered_count(), 1);
+  drain.join();
 }
 
 }  // namespace

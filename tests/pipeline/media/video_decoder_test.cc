@@ -163,6 +163,8 @@ TEST_F(VideoDecoderTest, RotatedVideosStandUpright) {
   Ffmpeg(absl::StrCat("-i ", flat, " -metadata:s:v:0 rotate=90 -c copy ",
                       Path("turned.mp4")));
   const auto decoder = Open(Path("turned.mp4"));
+  EXPECT_EQ(decoder->width(), 64);
+  EXPECT_EQ(decoder->height(), 128);
   const auto pictures = ReadAll(*decoder);
   ASSERT_EQ(pictures.size(), 5u);
   EXPECT_EQ(pictures[0].image.width(), 64);
