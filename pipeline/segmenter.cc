@@ -5,7 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "inference/base/status_macros.h"
 #include "inference/image_key.h"
 #include "pipeline/admission.h"
@@ -94,6 +96,40 @@ int StreamSlots(const SegmenterOptions& options, const Measured& measured) {
                     options.max_streams);
 }
 
+// The still requests that may have no answer yet. Threads: any.
+class UnansweredStills {
+ public:
+  void Add(const std::shared_ptr<StillRequest>& still) {
+    const absl::MutexLock lock(&mutex_);
+    if (stills_.size() >= next_sweep_) {
+      stills_.erase(
+          std::remove_if(stills_.begin(), stills_.end(),
+                         [](const auto& one) { return one.expired(); }),
+          stills_.end());
+      // Twice what is left, so that sweeping costs little per request.
+      next_sweep_ = 2 * stills_.size() + kFirstSweep;
+    }
+    stills_.push_back(still);
+  }
+
+  void AbandonAll(const absl::Status& why) {
+    std::vector<std::weak_ptr<StillRequest>> stills;
+    {
+      const absl::MutexLock lock(&mutex_);
+      stills.swap(stills_);
+    }
+    for (const auto& one : stills) {
+      if (const auto still = one.lock()) still->Abandon(why);
+    }
+  }
+
+ private:
+  static constexpr size_t kFirstSweep = 64;
+  absl::Mutex mutex_;
+  std::vector<std::weak_ptr<StillRequest>> stills_ ABSL_GUARDED_BY(mutex_);
+  size_t next_sweep_ ABSL_GUARDED_BY(mutex_) = kFirstSweep;
+};
+
 class LocalSegmenter final : public Segmenter {
  public:
   LocalSegmenter(LoadedModel model, const SegmenterOptions& options,
@@ -118,10 +154,11 @@ class LocalSegmenter final : public Segmenter {
                        ConceptDone done) override {
     auto ticket = admission_.AdmitRequest(request.image.content.size());
     if (!ticket.ok()) return done(ticket.status());
-    std::make_shared<StillRequest>(core_, std::move(request),
-                                   std::move(context), *std::move(ticket),
-                                   std::move(done))
-        ->Start();
+    const auto still = std::make_shared<StillRequest>(
+        core_, std::move(request), std::move(context), *std::move(ticket),
+        std::move(done));
+    stills_.Add(still);
+    still->Start();
   }
 
   void EmbedImage(ImageSource image, std::shared_ptr<RequestContext> context,
@@ -187,6 +224,7 @@ class LocalSegmenter final : public Segmenter {
     // What is left ends now; nobody is to wait for a device that is too slow.
     streams_.CancelAll(Draining());
     FailQueued();
+    stills_.AbandonAll(Draining());
   }
 
  private:
@@ -215,6 +253,7 @@ class LocalSegmenter final : public Segmenter {
   mutable PipelineCore core_;
   DeviceWorker worker_;
   StreamRegistry streams_;
+  UnansweredStills stills_;
 };
 
 }  // namespace

@@ -159,16 +159,30 @@ void StillRequest::Encode(const EngineOutput& output) {
   Finish(std::move(response_));
 }
 
+void StillRequest::Abandon(absl::Status why) {
+  context_->Cancel();
+  Answer(std::move(why));
+}
+
 void StillRequest::Finish(absl::StatusOr<ConceptResponse> response) {
+  Answer(std::move(response));
+  // Only now: whoever waits for idleness may rely on `done` having returned.
+  ticket_.reset();
+}
+
+void StillRequest::Answer(absl::StatusOr<ConceptResponse> response) {
+  Done done;
+  {
+    const absl::MutexLock lock(&mutex_);
+    done.swap(done_);
+  }
+  if (done == nullptr) return;
   if (response.ok()) {
     core_.metrics.requests_finished.Add();
   } else {
     core_.metrics.requests_failed.Add();
   }
-  const Done done = std::move(done_);
   done(std::move(response));
-  // Only now: whoever waits for idleness may rely on `done` having returned.
-  ticket_.reset();
 }
 
 }  // namespace sam3

@@ -383,5 +383,31 @@ TEST_F(StreamRpcTest, OpenStreamsAreToldThatTheServerGoesAwayAndServedOn) {
   drain.join();
 }
 
+TEST_F(StreamRpcTest, ACallThatOutlivesTheDrainEndsWithItsReason) {
+  SegmenterOptions segmenter;
+  segmenter.drain_notice = absl::ZeroDuration();
+  StartServer(segmenter, {});
+  script_->CloseGate();
+  grpc::Status unary;
+  std::thread client([&] {
+    grpc::ClientContext context;
+    v1::SegmentConceptsResponse response;
+    unary = stub_->SegmentConcepts(&context, RequestFor({"red"}), &response);
+  });
+  script_->AwaitGateReached();
+  OpenCall();
+  stream_->Write(Config());
+  stream_->Write(Frame(Picture()));
+  while (metrics_.frames_in.value() < 1) std::this_thread::yield();
+  server_->Drain(absl::Now());
+  client.join();
+  EXPECT_EQ(unary.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(ReasonIn(unary), "DRAINING");
+  const grpc::Status status = ReadToTheEnd();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(ReasonIn(status), "DRAINING");
+  EXPECT_EQ(summary_.frames_in_count(), 1);
+}
+
 }  // namespace
 }  // namespace sam3

@@ -144,6 +144,38 @@ class DrainTest : public testing::Test {
   std::shared_ptr<StreamSession> session_;
 };
 
+TEST_F(DrainTest, WorkOnTheDeviceAtTheDeadlineGetsAPreciseStatus) {
+  script_->CloseGate();
+  const auto running = Ask();
+  script_->AwaitGateReached();
+  const auto queued = Ask();
+  while (metrics_.queued_jobs.value() < 1) std::this_thread::yield();
+  std::thread drain = DrainIn(absl::Seconds(20));
+  while (segmenter_->Health().ok()) std::this_thread::yield();
+  clock_.Advance(absl::Seconds(10));
+  EXPECT_FALSE(running->done.HasBeenNotified());
+  clock_.Advance(absl::Seconds(10));
+  // The gate is still closed: neither waits for the device.
+  drain.join();
+  running->done.WaitForNotification();
+  queued->done.WaitForNotification();
+  ExpectDraining(running->status);
+  ExpectDraining(queued->status);
+  EXPECT_EQ(metrics_.requests_failed.value(), 2);
+  EXPECT_EQ(metrics_.queued_jobs.value(), 0);
+  ExpectDraining([&] {
+    const auto late = Ask();
+    late->done.WaitForNotification();
+    return late->status;
+  }());
+  // What the device was doing ends for nobody.
+  script_->OpenGate();
+  segmenter_->Drain(absl::InfiniteFuture());
+  EXPECT_EQ(metrics_.requests_active.value(), 0);
+  EXPECT_EQ(metrics_.cancelled_after_engine.value(), 1);
+  EXPECT_EQ(metrics_.requests_finished.value(), 0);
+}
+
 TEST_F(DrainTest, AStreamOnTheDeviceAtTheDeadlineIsSummedUp) {
   OpenStream();
   script_->CloseGate();
