@@ -67,6 +67,33 @@ absl::StatusOr<Measured> WarmUp(LoadedModel& model, Clock& clock) {
   return Measure(model, clock);
 }
 
+// Embeddings of the texts that are always at hand.
+absl::StatusOr<std::vector<DeviceWorker::PinnedText>> EncodePinned(
+    LoadedModel& model, const std::vector<std::string>& texts) {
+  constexpr size_t kAtOnce = 32;
+  std::vector<TokenizedText> tokens;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const auto tokenized = model.tokenizer->Tokenize(texts[i]);
+    if (!tokenized.ok() || tokenized->truncated || tokenized->length <= 2) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "pinned_texts[", i, "] \"", texts[i], "\": ",
+          !tokenized.ok()        ? tokenized.status().message()
+          : tokenized->truncated ? "has more tokens than the model reads"
+                                 : "has no words"));
+    }
+    tokens.push_back(*tokenized);
+  }
+  std::vector<DeviceWorker::PinnedText> pinned;
+  for (size_t at = 0; at < tokens.size(); at += kAtOnce) {
+    const auto part = absl::MakeConstSpan(tokens).subspan(at, kAtOnce);
+    SAM3_ASSIGN_OR_RETURN(const auto encoded, model.engine->EncodeTexts(part));
+    for (size_t i = 0; i < part.size(); ++i) {
+      pinned.push_back({part[i], encoded[i]});
+    }
+  }
+  return pinned;
+}
+
 absl::Status CheckOptions(const SegmenterOptions& options) {
   const std::pair<const char*, int64_t> positive[] = {
       {"decode_threads", options.decode_threads},
@@ -133,6 +160,7 @@ class UnansweredStills {
 class LocalSegmenter final : public Segmenter {
  public:
   LocalSegmenter(LoadedModel model, const SegmenterOptions& options,
+                 std::vector<DeviceWorker::PinnedText> pinned,
                  const Measured& measured, Clock& clock,
                  PipelineMetrics& metrics)
       : measured_(measured),
@@ -142,8 +170,9 @@ class LocalSegmenter final : public Segmenter {
                    clock, metrics),
         core_(std::move(model), options, clock, metrics),
         worker_(
-            {.text_cache_bytes = options.text_cache_bytes}, *core_.model.engine,
-            core_.scheduler, core_.cache, clock, metrics,
+            {.text_cache_bytes = options.text_cache_bytes,
+             .pinned_texts = std::move(pinned)},
+            *core_.model.engine, core_.scheduler, core_.cache, clock, metrics,
             [this](absl::Status why) { admission_.Refuse(std::move(why)); }),
         streams_(core_) {}
 
@@ -266,8 +295,9 @@ absl::StatusOr<std::unique_ptr<Segmenter>> CreateSegmenter(
   if (options.warm_up) {
     SAM3_ASSIGN_OR_RETURN(measured, WarmUp(model, clock));
   }
-  return std::make_unique<LocalSegmenter>(std::move(model), options, measured,
-                                          clock, metrics);
+  SAM3_ASSIGN_OR_RETURN(auto pinned, EncodePinned(model, options.pinned_texts));
+  return std::make_unique<LocalSegmenter>(
+      std::move(model), options, std::move(pinned), measured, clock, metrics);
 }
 
 }  // namespace sam3

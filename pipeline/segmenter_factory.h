@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -44,6 +46,9 @@ struct SegmenterOptions {
   // Bytes of embeddings that are kept. 0 keeps none.
   size_t image_cache_bytes = size_t{1} << 30;
   size_t text_cache_bytes = size_t{64} << 20;
+  // Texts whose embeddings are made at once and kept for good, beside that
+  // budget.
+  std::vector<std::string> pinned_texts = {};
 
   // Streams at a time: never more than `max_streams`, and no more than the
   // measured capacity can serve with `min_stream_fps` analysed frames a second
@@ -78,8 +83,8 @@ struct SegmenterOptions {
 // Destroying the Segmenter ends what is left with UNAVAILABLE and joins all
 // threads; call Drain() first to finish it. No `done` is called afterwards.
 //
-// INVALID_ARGUMENT names the option that makes no sense; otherwise the engine's
-// own error from warming up.
+// INVALID_ARGUMENT names the option or the pinned text that makes no sense;
+// otherwise the engine's own error from warming up.
 absl::StatusOr<std::unique_ptr<Segmenter>> CreateSegmenter(
     LoadedModel model, const SegmenterOptions& options, Clock& clock,
     PipelineMetrics& metrics);

@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -26,6 +27,8 @@ constexpr char kExamples[] =
     "  sam3-server                                the embedded demo model\n"
     "  sam3-server --model ~/sam3 --device cuda:0\n"
     "  sam3-server --config server.textproto --check-config\n";
+
+constexpr int kMaxPinnedTexts = 1024;
 
 bool IsLoopback(absl::string_view address) {
   return absl::StartsWith(address, "127.") ||
@@ -45,6 +48,7 @@ class SettingsBuilder {
     Model();
     Limits();
     MediaRoot();
+    PinnedTexts();
     return std::move(violations_);
   }
 
@@ -129,6 +133,27 @@ class SettingsBuilder {
           absl::StrCat("--media-root ", config_.media_root(), " is no folder"));
     }
     out_.server.media_root = config_.media_root();
+  }
+
+  // How many tokens a text has is known once the model is loaded.
+  void PinnedTexts() {
+    if (config_.pinned_texts_size() > kMaxPinnedTexts) {
+      Violate(absl::StrCat("pinned_texts has ", config_.pinned_texts_size(),
+                           " entries; at most ", kMaxPinnedTexts,
+                           " are allowed"));
+    }
+    const auto limit = static_cast<size_t>(out_.server.limits.max_text_bytes);
+    for (int i = 0; i < config_.pinned_texts_size(); ++i) {
+      const std::string& text = config_.pinned_texts(i);
+      if (absl::StripAsciiWhitespace(text).empty()) {
+        Violate(absl::StrCat("pinned_texts[", i, "] is empty"));
+      } else if (text.size() > limit) {
+        Violate(absl::StrCat("pinned_texts[", i, "] has ", text.size(),
+                             " bytes; at most ", limit, " are allowed"));
+      }
+    }
+    out_.segmenter.pinned_texts = {config_.pinned_texts().begin(),
+                                   config_.pinned_texts().end()};
   }
 
   // 0 leaves the default in place.
@@ -295,6 +320,9 @@ std::string PrintServerSettings(const ServerSettings& settings) {
   config.set_reflection(settings.server.reflection);
   config.set_drain_seconds(
       static_cast<int>(absl::ToInt64Seconds(settings.drain_timeout)));
+  for (const std::string& text : settings.segmenter.pinned_texts) {
+    config.add_pinned_texts(text);
+  }
   std::string text;
   google::protobuf::TextFormat::PrintToString(config, &text);
   return text;

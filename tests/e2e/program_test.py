@@ -141,17 +141,23 @@ class ProgramTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "server.textproto"
             path.write_text('listen: "127.0.0.1:7001"\n'
-                            'limits { max_prompts: 3 }\n')
+                            'limits { max_prompts: 3 }\n'
+                            'pinned_texts: "red circle"\n')
             printed = run(SERVER, "--config", str(path), "--listen",
                           "127.0.0.1:7002", "--print-config")
             self.assertEqual(printed.returncode, 0, printed.stderr)
             self.assertIn('listen: "127.0.0.1:7002"', printed.stdout)
             self.assertRegex(printed.stdout, r"max_prompts: 3")
+            self.assertIn('pinned_texts: "red circle"', printed.stdout)
             path.write_text(printed.stdout)
             again = run(SERVER, "--config", str(path), "--print-config")
             self.assertEqual(again.stdout, printed.stdout)
             checked = run(SERVER, "--config", str(path), "--check-config")
             self.assertEqual(checked.returncode, 0)
+            path.write_text('pinned_texts: "a"\npinned_texts: " "\n')
+            blank = run(SERVER, "--config", str(path), "--check-config")
+            self.assertEqual(blank.returncode, 1)
+            self.assertIn("pinned_texts[1]", blank.stderr)
             path.write_text("listen: 7\nnonsense")
             broken = run(SERVER, "--config", str(path))
             self.assertEqual(broken.returncode, 1)
