@@ -51,6 +51,7 @@ DeviceWorker::DeviceWorker(const Options& options, Engine& engine,
     }
   }
   PublishTexts();
+  PublishMemory();
   device_thread_ = std::thread([this] { Run(); });
   expiry_thread_ = std::thread([this] { FinishExpired(); });
   pthread_setname_np(device_thread_.native_handle(), "sam3-device");
@@ -76,6 +77,7 @@ void DeviceWorker::Run() {
       const absl::Duration busy = clock_.Now() - started;
       metrics_.engine_busy_nanoseconds.Add(absl::ToInt64Nanoseconds(busy));
       scheduler_.BatchDone(count, busy);
+      PublishMemory();
     }
     if (closed) return;
   }
@@ -128,6 +130,7 @@ void DeviceWorker::RunBatch(std::vector<Work> works) {
   }
   const absl::Status status = Process(absl::MakeSpan(works));
   if (status.code() == absl::StatusCode::kResourceExhausted) {
+    metrics_.engine_out_of_memory.Add();
     images_.Clear();
     texts_.ShrinkTo(0);
     PublishTexts();
@@ -214,6 +217,12 @@ std::shared_ptr<const TextEmbedding> DeviceWorker::FindText(
   return pinned != pinned_texts_.end() ? pinned->second : texts_.Find(key);
 }
 
+void DeviceWorker::PublishMemory() {
+  const EngineMemory memory = engine_.memory();
+  metrics_.engine_weights_bytes.Set(static_cast<int64_t>(memory.weights_bytes));
+  metrics_.engine_working_bytes.Set(static_cast<int64_t>(memory.working_bytes));
+}
+
 void DeviceWorker::PublishTexts() {
   metrics_.text_cache_bytes.Set(
       static_cast<int64_t>(pinned_bytes_ + texts_.size_bytes()));
@@ -286,6 +295,11 @@ absl::Status DeviceWorker::GroundAll(absl::Span<Work> works) {
 
 void DeviceWorker::Fail(std::vector<Work> works, const absl::Status& status) {
   metrics_.batch_failures.Add();
+  if (status.code() == absl::StatusCode::kResourceExhausted) {
+    metrics_.engine_out_of_memory.Add();
+  } else if (status.code() != absl::StatusCode::kUnavailable) {
+    metrics_.engine_other_errors.Add();
+  }
   const absl::Status explained = Explain(status);
   if (status.code() == absl::StatusCode::kUnavailable && !lost_) {
     lost_ = true;

@@ -78,6 +78,7 @@ class DeviceWorker {
       std::vector<std::shared_ptr<const TextEmbedding>>* texts);
   std::shared_ptr<const TextEmbedding> FindText(const std::string& key);
   void PublishTexts();
+  void PublishMemory();
   absl::Status GroundAll(absl::Span<Work> works);
   void Conclude(std::vector<Work> works, const absl::Status& status);
   void Fail(std::vector<Work> works, const absl::Status& status);

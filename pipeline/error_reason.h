@@ -34,6 +34,7 @@ inline constexpr absl::string_view kOverloaded = "OVERLOADED";
 inline constexpr absl::string_view kMediaTooLarge = "MEDIA_TOO_LARGE";
 inline constexpr absl::string_view kDeviceMemory = "DEVICE_MEMORY";
 inline constexpr absl::string_view kSlowConsumer = "SLOW_CONSUMER";
+inline constexpr absl::string_view kSlowProducer = "SLOW_PRODUCER";
 inline constexpr absl::string_view kNotOffered = "NOT_OFFERED";
 inline constexpr absl::string_view kDeadline = "DEADLINE";
 inline constexpr absl::string_view kCancelled = "CANCELLED";
@@ -41,6 +42,13 @@ inline constexpr absl::string_view kNotReady = "NOT_READY";
 inline constexpr absl::string_view kDraining = "DRAINING";
 inline constexpr absl::string_view kDeviceLost = "DEVICE_LOST";
 inline constexpr absl::string_view kEngineFailure = "ENGINE_FAILURE";
+
+inline constexpr absl::string_view kAll[] = {
+    kInvalidRequest, kMediaUndecodable, kImageNotCached,   kModelNotFound,
+    kPromptNotFound, kImageIdConflict,  kSourceNotAllowed, kOverloaded,
+    kMediaTooLarge,  kDeviceMemory,     kSlowConsumer,     kSlowProducer,
+    kNotOffered,     kDeadline,         kCancelled,        kNotReady,
+    kDraining,       kDeviceLost,       kEngineFailure};
 }  // namespace reason
 
 inline constexpr absl::string_view kReasonPayload = "sam3/reason";

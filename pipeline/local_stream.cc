@@ -359,6 +359,7 @@ void LocalStream::DecodeNext() {
     const absl::MutexLock lock(&mutex_);
     decoding_ = false;
     if (!image.ok()) {
+      core_.metrics.decode_errors.Add();
       if (sequencer_.Refuse(next.index, image.status())) {
         core_.metrics.frames_refused.Add();
       }

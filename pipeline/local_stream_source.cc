@@ -46,6 +46,9 @@ bool LocalStream::Publish(DecodedFrame decoded) {
 void LocalStream::ReportSource(SourceEvent event) {
   {
     const absl::MutexLock lock(&mutex_);
+    if (event.kind == SourceEventKind::kDamaged) {
+      core_.metrics.decode_errors.Add();
+    }
     event.frame_index = sequencer_.frames_in();
     Announce(std::move(event));
   }
@@ -58,6 +61,7 @@ void LocalStream::SourceEnded(absl::Status status) {
     source_running_ = false;
     input_closed_ = true;
     if (!facts_.has_value()) facts_.emplace();
+    if (absl::IsInvalidArgument(status)) core_.metrics.decode_errors.Add();
     if (outcome_.ok()) outcome_ = std::move(status);
   }
   Proceed();

@@ -127,23 +127,30 @@ int StreamSlots(const SegmenterOptions& options, const Measured& measured) {
 class UnansweredStills {
  public:
   void Add(const std::shared_ptr<StillRequest>& still) {
-    const absl::MutexLock lock(&mutex_);
-    if (stills_.size() >= next_sweep_) {
-      stills_.erase(
-          std::remove_if(stills_.begin(), stills_.end(),
-                         [](const auto& one) { return one.expired(); }),
-          stills_.end());
-      // Twice what is left, so that sweeping costs little per request.
-      next_sweep_ = 2 * stills_.size() + kFirstSweep;
+    absl::Status why;
+    {
+      const absl::MutexLock lock(&mutex_);
+      if (stills_.size() >= next_sweep_) {
+        stills_.erase(
+            std::remove_if(stills_.begin(), stills_.end(),
+                           [](const auto& one) { return one.expired(); }),
+            stills_.end());
+        // Twice what is left, so that sweeping costs little per request.
+        next_sweep_ = 2 * stills_.size() + kFirstSweep;
+      }
+      stills_.push_back(still);
+      why = abandoned_;
     }
-    stills_.push_back(still);
+    if (!why.ok()) still->Abandon(why);
   }
 
+  // Also those that were admitted and are added later.
   void AbandonAll(const absl::Status& why) {
     std::vector<std::weak_ptr<StillRequest>> stills;
     {
       const absl::MutexLock lock(&mutex_);
       stills.swap(stills_);
+      abandoned_ = why;
     }
     for (const auto& one : stills) {
       if (const auto still = one.lock()) still->Abandon(why);
@@ -155,6 +162,8 @@ class UnansweredStills {
   absl::Mutex mutex_;
   std::vector<std::weak_ptr<StillRequest>> stills_ ABSL_GUARDED_BY(mutex_);
   size_t next_sweep_ ABSL_GUARDED_BY(mutex_) = kFirstSweep;
+  // Why nobody is waited for any more, once that is so.
+  absl::Status abandoned_ ABSL_GUARDED_BY(mutex_);
 };
 
 class LocalSegmenter final : public Segmenter {
@@ -241,6 +250,7 @@ class LocalSegmenter final : public Segmenter {
   absl::Status Health() const override { return admission_.refusal(); }
 
   void Drain(absl::Time deadline) override {
+    core_.metrics.draining.Set(1);
     admission_.Refuse(Draining());
     const absl::Time now = core_.clock.Now();
     const absl::Time served_until =

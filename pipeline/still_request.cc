@@ -113,10 +113,16 @@ absl::Status StillRequest::LookUpOrDecode(EngineInput* input) {
   const absl::Time start = core_.clock.Now();
   const ImageLimits& limits = core_.options.image_limits;
   const auto header = ReadImageHeader(content, limits);
-  if (!header.ok()) return WithField(header.status(), "image.content");
+  if (!header.ok()) {
+    core_.metrics.decode_errors.Add();
+    return WithField(header.status(), "image.content");
+  }
   auto image =
       DecodeImage(content, limits, core_.model.engine->host_allocator());
-  if (!image.ok()) return WithField(image.status(), "image.content");
+  if (!image.ok()) {
+    core_.metrics.decode_errors.Add();
+    return WithField(image.status(), "image.content");
+  }
   input->image = *std::move(image);
   response_.image = {input->image.width(), input->image.height(),
                      header->exif_orientation, std::move(digest), name};

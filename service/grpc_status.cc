@@ -89,15 +89,18 @@ absl::Status WithRenamedFields(
   return InvalidRequest(violations);
 }
 
+std::string ToldReasonOf(const absl::Status& status) {
+  const std::string reason = ReasonOf(status);
+  return reason.empty() ? std::string(UsualReason(status.code())) : reason;
+}
+
 google::rpc::Status ToRpcStatus(const absl::Status& status) {
   google::rpc::Status out;
   out.set_code(static_cast<int>(status.code()));
   out.set_message(std::string(status.message().substr(0, kMaxMessageBytes)));
   if (status.ok()) return out;
   google::rpc::ErrorInfo info;
-  const std::string reason = ReasonOf(status);
-  info.set_reason(reason.empty() ? std::string(UsualReason(status.code()))
-                                 : reason);
+  info.set_reason(ToldReasonOf(status));
   info.set_domain(std::string(kErrorDomain));
   if (const std::string field = FieldOf(status); !field.empty()) {
     (*info.mutable_metadata())["field"] = field;

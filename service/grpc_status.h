@@ -30,6 +30,10 @@ absl::Status WithRenamedFields(
     const absl::Status& status,
     const std::vector<std::pair<std::string, std::string>>& names);
 
+// The reason that the client is told: the status's own, or the usual one of its
+// code.
+std::string ToldReasonOf(const absl::Status& status);
+
 // google.rpc.Status with the ErrorInfo, BadRequest and RetryInfo that the
 // status's payloads stand for. A status without a reason gets the usual one of
 // its code. Pure; any thread.

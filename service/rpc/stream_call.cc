@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "inference/base/status_macros.h"
+#include "pipeline/error_reason.h"
 #include "service/convert.h"
 #include "service/grpc_status.h"
 #include "service/rpc/call_context.h"
@@ -13,8 +14,9 @@ namespace sam3 {
 
 void StreamCall::Listen(CompletionLoop& loop,
                         v1::SegmentationService::AsyncService& service,
-                        const SegmentationCalls& calls) {
-  std::shared_ptr<StreamCall> call(new StreamCall(loop, service, calls));
+                        const SegmentationCalls& calls, RpcMetrics& metrics) {
+  std::shared_ptr<StreamCall> call(
+      new StreamCall(loop, service, calls, metrics));
   // gRPC never gives this tag back for a call that does not start.
   void* done = CompletionLoop::Tag([call](bool) { call->OnDone(); });
   call->context_.AsyncNotifyWhenDone(done);
@@ -30,16 +32,37 @@ void StreamCall::Listen(CompletionLoop& loop,
 }
 
 void StreamCall::OnArrived() {
-  Listen(loop_, service_, calls_);
+  Listen(loop_, service_, calls_, metrics_);
   const absl::MutexLock lock(&mutex_);
   request_context_ = MakeRequestContext(context_, "");
+  if (!done_) {
+    first_message_timer_ =
+        loop_.PostAfter(calls_.validator().limits().message_timeout,
+                        [self = shared_from_this()] { self->OnSilence(); });
+  }
   Pump();
+}
+
+void StreamCall::OnSilence() {
+  const absl::MutexLock lock(&mutex_);
+  if (first_message_timer_ == nullptr) return;
+  Fail(WithReason(
+      absl::DeadlineExceededError("the first message did not come in time"),
+      reason::kSlowProducer));
+  Pump();
+}
+
+void StreamCall::StopTimer() {
+  if (first_message_timer_ != nullptr) first_message_timer_->Cancel();
+  first_message_timer_ = nullptr;
 }
 
 void StreamCall::OnDone() {
   std::shared_ptr<StreamSession> session;
   {
     const absl::MutexLock lock(&mutex_);
+    done_ = true;
+    StopTimer();
     client_gone_ = context_.IsCancelled();
     if (request_context_ != nullptr && client_gone_) {
       request_context_->Cancel();
@@ -55,6 +78,7 @@ void StreamCall::OnDone() {
 void StreamCall::OnRead(bool ok) {
   const absl::MutexLock lock(&mutex_);
   read_in_flight_ = false;
+  StopTimer();
   if (ok) {
     absl::Status status = Receive();
     if (!status.ok()) Fail(std::move(status));
@@ -195,6 +219,8 @@ void StreamCall::AddLimits(v1::StreamStarted::Limits* out) const {
 
 void StreamCall::Finish(const absl::Status& status) {
   finished_ = true;
+  metrics_.Record(RpcMethod::kSegmentStream, status);
+  AddRetryPushback(status, &context_);
   stream_.Finish(ToGrpcStatus(status),
                  CompletionLoop::Tag([self = shared_from_this()](bool) {}));
 }

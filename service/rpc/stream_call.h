@@ -12,6 +12,7 @@
 #include "sam3/v1/segmentation_service.grpc.pb.h"
 #include "service/field_selection.h"
 #include "service/rpc/completion_loop.h"
+#include "service/rpc/rpc_metrics.h"
 #include "service/segmentation_calls.h"
 
 namespace sam3 {
@@ -30,7 +31,7 @@ class StreamCall final : public StreamListener,
  public:
   static void Listen(CompletionLoop& loop,
                      v1::SegmentationService::AsyncService& service,
-                     const SegmentationCalls& calls);
+                     const SegmentationCalls& calls, RpcMetrics& metrics);
 
   // StreamListener.
   void OnOutputReady() override { Wake(); }
@@ -39,13 +40,18 @@ class StreamCall final : public StreamListener,
  private:
   StreamCall(CompletionLoop& loop,
              v1::SegmentationService::AsyncService& service,
-             const SegmentationCalls& calls)
-      : loop_(loop), service_(service), calls_(calls), stream_(&context_) {}
+             const SegmentationCalls& calls, RpcMetrics& metrics)
+      : loop_(loop),
+        service_(service),
+        calls_(calls),
+        metrics_(metrics),
+        stream_(&context_) {}
 
   void OnArrived();
   void OnDone();
   void OnRead(bool ok);
   void OnWritten(bool ok);
+  void OnSilence();
   void Wake();
 
   absl::Status Receive() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -55,12 +61,14 @@ class StreamCall final : public StreamListener,
   // Starts whatever can be started.
   void Pump() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Finish(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void StopTimer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends the call once nothing is in flight that must end first.
   void Fail(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   CompletionLoop& loop_;
   v1::SegmentationService::AsyncService& service_;
   const SegmentationCalls& calls_;
+  RpcMetrics& metrics_;
   grpc::ServerContext context_;
   grpc::ServerAsyncReaderWriter<v1::SegmentStreamResponse,
                                 v1::SegmentStreamRequest>
@@ -79,6 +87,9 @@ class StreamCall final : public StreamListener,
   bool input_ended_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   bool client_gone_ ABSL_GUARDED_BY(mutex_) = false;
+  bool done_ ABSL_GUARDED_BY(mutex_) = false;
+  // Set while the first message is waited for.
+  std::shared_ptr<grpc::Alarm> first_message_timer_ ABSL_GUARDED_BY(mutex_);
   // Set when the call is to end with an error, whatever the session has left.
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
 };

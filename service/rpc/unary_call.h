@@ -13,6 +13,7 @@
 #include "service/grpc_status.h"
 #include "service/rpc/call_context.h"
 #include "service/rpc/completion_loop.h"
+#include "service/rpc/rpc_metrics.h"
 
 namespace sam3 {
 
@@ -36,9 +37,10 @@ class UnaryCall
       const Request&, std::shared_ptr<RequestContext>, Respond respond)>;
 
   // Waits for a call; each call that comes waits for the next one first.
-  static void Listen(CompletionLoop& loop, Accept accept, Handle handle) {
-    std::shared_ptr<UnaryCall> call(
-        new UnaryCall(loop, std::move(accept), std::move(handle)));
+  static void Listen(CompletionLoop& loop, RpcMetrics& metrics,
+                     RpcMethod method, Accept accept, Handle handle) {
+    std::shared_ptr<UnaryCall> call(new UnaryCall(
+        loop, metrics, method, std::move(accept), std::move(handle)));
     // gRPC never gives this tag back for a call that does not start.
     void* done = CompletionLoop::Tag([call](bool) { call->OnDone(); });
     call->context_.AsyncNotifyWhenDone(done);
@@ -53,14 +55,17 @@ class UnaryCall
   }
 
  private:
-  UnaryCall(CompletionLoop& loop, Accept accept, Handle handle)
+  UnaryCall(CompletionLoop& loop, RpcMetrics& metrics, RpcMethod method,
+            Accept accept, Handle handle)
       : loop_(loop),
+        metrics_(metrics),
+        method_(method),
         accept_(std::move(accept)),
         handle_(std::move(handle)),
         responder_(&context_) {}
 
   void OnArrived() {
-    Listen(loop_, accept_, handle_);
+    Listen(loop_, metrics_, method_, accept_, handle_);
     auto request_context = MakeRequestContext(context_, RequestId(request_));
     {
       const absl::MutexLock lock(&mutex_);
@@ -84,10 +89,12 @@ class UnaryCall
   }
 
   void Finish(absl::StatusOr<Response> response) {
+    metrics_.Record(method_, response.status());
     void* tag = CompletionLoop::Tag([self = this->shared_from_this()](bool) {});
     if (response.ok()) {
       responder_.Finish(*response, grpc::Status::OK, tag);
     } else {
+      AddRetryPushback(response.status(), &context_);
       responder_.FinishWithError(ToGrpcStatus(response.status()), tag);
     }
   }
@@ -102,6 +109,8 @@ class UnaryCall
   }
 
   CompletionLoop& loop_;
+  RpcMetrics& metrics_;
+  const RpcMethod method_;
   const Accept accept_;
   const Handle handle_;
   grpc::ServerContext context_;

@@ -75,6 +75,17 @@ class ProgramTest(unittest.TestCase):
         self.assertIn("stopped", server.log[-1])
         self.assertNotIn("error", "".join(server.log))
 
+    def test_a_lame_duck_serves_until_it_is_told_again(self):
+        with RunningServer(*self.engine, "--lame-duck-seconds",
+                           "600") as server:
+            server.process.send_signal(signal.SIGTERM)
+            for line in server.process.stderr:
+                if "draining" in line:
+                    break
+            info = run(CTL, "info", "--server", server.address)
+            self.assertEqual(info.returncode, 0, info.stderr)
+        self.assertEqual(server.status, 0, server.log)
+
     def test_finds_shapes_in_a_picture_and_in_a_video(self):
         with tempfile.TemporaryDirectory() as folder, RunningServer(
                 *self.engine) as server:
@@ -148,6 +159,7 @@ class ProgramTest(unittest.TestCase):
             self.assertEqual(printed.returncode, 0, printed.stderr)
             self.assertIn('listen: "127.0.0.1:7002"', printed.stdout)
             self.assertRegex(printed.stdout, r"max_prompts: 3")
+            self.assertRegex(printed.stdout, r"max_calls_per_connection: 128")
             self.assertIn('pinned_texts: "red circle"', printed.stdout)
             path.write_text(printed.stdout)
             again = run(SERVER, "--config", str(path), "--print-config")
