@@ -17,6 +17,14 @@ constexpr int kEveryTurns = 2;
 // Encoded pushed frames that may wait for decoding.
 constexpr size_t kMaxEncoded = 4;
 
+absl::Status WrongKind(absl::string_view field, absl::string_view source) {
+  return WithField(
+      WithReason(absl::InvalidArgumentError(absl::StrCat(
+                     field, ": this stream's source is not ", source)),
+                 reason::kInvalidRequest),
+      field);
+}
+
 std::vector<ConceptPrompt> WithIds(std::vector<ConceptPrompt> prompts) {
   for (size_t i = 0; i < prompts.size(); ++i) {
     if (prompts[i].prompt_id.empty()) prompts[i].prompt_id = absl::StrCat(i);
@@ -101,8 +109,7 @@ absl::Status LocalStream::PushFrame(PushedFrame frame) {
   {
     const absl::MutexLock lock(&mutex_);
     if (config_.source != StreamSourceKind::kPushedFrames) {
-      return absl::FailedPreconditionError(
-          "this stream's source is not pushed_frames");
+      return WrongKind("frame", "pushed_frames");
     }
     if (cancelled_ || summarized_) return absl::OkStatus();
     absl::Status refused = CheckFrame(frame);
@@ -147,8 +154,7 @@ absl::Status LocalStream::PushChunk(std::string bytes) {
   {
     const absl::MutexLock lock(&mutex_);
     if (config_.source != StreamSourceKind::kPushedChunks) {
-      return absl::FailedPreconditionError(
-          "this stream's source is not pushed_chunks");
+      return WrongKind("chunk", "pushed_chunks");
     }
     if (input_closed_ || cancelled_) return absl::OkStatus();
   }

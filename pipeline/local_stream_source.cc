@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "pipeline/error_reason.h"
 #include "pipeline/local_stream.h"
 
 namespace sam3 {
@@ -56,6 +57,12 @@ void LocalStream::ReportSource(SourceEvent event) {
 }
 
 void LocalStream::SourceEnded(absl::Status status) {
+  if (!status.ok()) {
+    status =
+        WithField(std::move(status), config_.source == StreamSourceKind::kFile
+                                         ? "config.file"
+                                         : "chunk.data");
+  }
   {
     const absl::MutexLock lock(&mutex_);
     source_running_ = false;

@@ -38,7 +38,7 @@ class StreamSession {
   // back-pressure that reaches the client.
   virtual bool WantsInput() const = 0;
 
-  // FAILED_PRECONDITION when the source is of another kind. A frame that cannot
+  // INVALID_ARGUMENT when the source is of another kind. A frame that cannot
   // be decoded is no error here: it is refused in the output. So is a frame
   // that comes when a draining server takes no more; other input after the end,
   // whoever ended it, is ignored.

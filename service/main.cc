@@ -1,3 +1,5 @@
+#include <google/protobuf/stubs/logging.h>
+
 #include <cstdio>
 #include <memory>
 #include <utility>
@@ -47,6 +49,8 @@ void LogReady(const Logger& log, const ServerSettings& settings,
 }
 
 int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
+  // Protobuf would write a line for every broken message, at a client's will.
+  google::protobuf::SetLogHandler(nullptr);
   RealClock clock;
   const absl::Time start = clock.Now();
   const Logger log(LogLevel::kInfo, settings.json_logs ? LogFormat::kJson

@@ -10,12 +10,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "inference/base/status_macros.h"
-#include "sam3/v1/segmentation_service.grpc.pb.h"
 #include "service/process_facts.h"
 #include "service/rpc/completion_loop.h"
 #include "service/rpc/stream_call.h"
 #include "service/rpc/unary_call.h"
 #include "service/rpc/upload_call.h"
+#include "service/rpc/wire.h"
 #include "service/segmentation_calls.h"
 #include "service/validate.h"
 
@@ -133,18 +133,17 @@ class GrpcServer final : public Server {
   }
 
  private:
-  using Service = v1::SegmentationService::AsyncService;
-
   // `Base` is the generated class that declares the method.
   template <typename Base, typename Request, typename Response>
-  void ListenTo(RpcMethod method,
-                void (Base::*accept)(grpc::ServerContext*, Request*,
-                                     grpc::ServerAsyncResponseWriter<Response>*,
-                                     grpc::CompletionQueue*,
-                                     grpc::ServerCompletionQueue*, void*),
-                void (SegmentationCalls::*handle)(
-                    const Request&, const std::shared_ptr<RequestContext>&,
-                    const SegmentationCalls::Respond<Response>&) const) {
+  void ListenTo(
+      RpcMethod method,
+      void (Base::*accept)(grpc::ServerContext*, grpc::ByteBuffer*,
+                           grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>*,
+                           grpc::CompletionQueue*, grpc::ServerCompletionQueue*,
+                           void*),
+      void (SegmentationCalls::*handle)(
+          const Request&, const std::shared_ptr<RequestContext>&,
+          const SegmentationCalls::Respond<Response>&) const) {
     UnaryCall<Request, Response>::Listen(
         loop_, metrics_, method,
         [this, accept](auto* context, auto* request, auto* responder,
@@ -159,13 +158,13 @@ class GrpcServer final : public Server {
   }
 
   void Listen() {
-    ListenTo(RpcMethod::kSegmentConcepts, &Service::RequestSegmentConcepts,
+    ListenTo(RpcMethod::kSegmentConcepts, &WireService::RequestSegmentConcepts,
              &SegmentationCalls::SegmentConcepts);
-    ListenTo(RpcMethod::kEmbedImage, &Service::RequestEmbedImage,
+    ListenTo(RpcMethod::kEmbedImage, &WireService::RequestEmbedImage,
              &SegmentationCalls::EmbedImage);
-    ListenTo(RpcMethod::kExplain, &Service::RequestExplain,
+    ListenTo(RpcMethod::kExplain, &WireService::RequestExplain,
              &SegmentationCalls::Explain);
-    ListenTo(RpcMethod::kGetServerInfo, &Service::RequestGetServerInfo,
+    ListenTo(RpcMethod::kGetServerInfo, &WireService::RequestGetServerInfo,
              &SegmentationCalls::GetServerInfo);
     UploadCall::Listen(loop_, service_, calls_, uploads_, metrics_);
     StreamCall::Listen(loop_, service_, calls_, metrics_);
@@ -176,7 +175,7 @@ class GrpcServer final : public Server {
   const RequestValidator validator_;
   const SegmentationCalls calls_;
   UploadBudget uploads_;
-  Service service_;
+  WireService service_;
   CompletionLoop loop_;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;

@@ -11,9 +11,15 @@
 #include "service/rpc/call_context.h"
 
 namespace sam3 {
+namespace {
 
-void StreamCall::Listen(CompletionLoop& loop,
-                        v1::SegmentationService::AsyncService& service,
+// The range of google.protobuf.Timestamp: the years 1 to 9999.
+constexpr int64_t kFirstSecond = -62'135'596'800;
+constexpr int64_t kLastSecond = 253'402'300'799;
+
+}  // namespace
+
+void StreamCall::Listen(CompletionLoop& loop, WireService& service,
                         const SegmentationCalls& calls, RpcMetrics& metrics) {
   std::shared_ptr<StreamCall> call(
       new StreamCall(loop, service, calls, metrics));
@@ -111,6 +117,7 @@ void StreamCall::Wake() {
 }
 
 absl::Status StreamCall::Receive() {
+  SAM3_RETURN_IF_ERROR(ParseMessage(&incoming_bytes_, &incoming_));
   const auto kind = incoming_.message_case();
   if (session_ == nullptr) {
     if (kind != v1::SegmentStreamRequest::kConfig) {
@@ -122,16 +129,8 @@ absl::Status StreamCall::Receive() {
   switch (kind) {
     case v1::SegmentStreamRequest::kConfig:
       return InvalidRequest({{"config", "was sent already"}});
-    case v1::SegmentStreamRequest::kFrame: {
-      PushedFrame frame;
-      frame.content = std::move(*incoming_.mutable_frame()->mutable_content());
-      if (incoming_.frame().has_capture_time()) {
-        const auto& time = incoming_.frame().capture_time();
-        frame.capture_time = absl::FromUnixSeconds(time.seconds()) +
-                             absl::Nanoseconds(time.nanos());
-      }
-      return session_->PushFrame(std::move(frame));
-    }
+    case v1::SegmentStreamRequest::kFrame:
+      return ReceiveFrame();
     case v1::SegmentStreamRequest::kChunk: {
       const auto limit =
           static_cast<size_t>(calls_.validator().limits().max_chunk_bytes);
@@ -148,6 +147,21 @@ absl::Status StreamCall::Receive() {
       break;
   }
   return InvalidRequest({{"message", "is empty or of an unknown kind"}});
+}
+
+absl::Status StreamCall::ReceiveFrame() {
+  PushedFrame frame;
+  frame.content = std::move(*incoming_.mutable_frame()->mutable_content());
+  if (incoming_.frame().has_capture_time()) {
+    const auto& time = incoming_.frame().capture_time();
+    if (time.seconds() < kFirstSecond || time.seconds() > kLastSecond ||
+        time.nanos() < 0 || time.nanos() > 999'999'999) {
+      return InvalidRequest({{"frame.capture_time", "is no valid time"}});
+    }
+    frame.capture_time =
+        absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+  }
+  return session_->PushFrame(std::move(frame));
 }
 
 absl::Status StreamCall::Open() {
@@ -185,7 +199,7 @@ void StreamCall::Pump() {
   if (!read_in_flight_ && !input_ended_ &&
       (session_ == nullptr || session_->WantsInput())) {
     read_in_flight_ = true;
-    stream_.Read(&incoming_,
+    stream_.Read(&incoming_bytes_,
                  CompletionLoop::Tag([self = shared_from_this()](bool ok) {
                    self->OnRead(ok);
                  }));
@@ -194,13 +208,13 @@ void StreamCall::Pump() {
   std::optional<StreamEvent> event = session_->TakeOutput();
   if (event.has_value()) {
     write_in_flight_ = true;
-    outgoing_ = ToProto(*std::move(event));
-    if (outgoing_.has_result()) {
-      fields_.Trim(outgoing_.mutable_result()->mutable_result());
-    } else if (outgoing_.has_started()) {
-      AddLimits(outgoing_.mutable_started()->mutable_limits());
+    v1::SegmentStreamResponse response = ToProto(*std::move(event));
+    if (response.has_result()) {
+      fields_.Trim(response.mutable_result()->mutable_result());
+    } else if (response.has_started()) {
+      AddLimits(response.mutable_started()->mutable_limits());
     }
-    stream_.Write(outgoing_,
+    stream_.Write(SerializeMessage(response),
                   CompletionLoop::Tag([self = shared_from_this()](bool ok) {
                     self->OnWritten(ok);
                   }));

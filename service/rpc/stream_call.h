@@ -9,10 +9,10 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "pipeline/stream_session.h"
-#include "sam3/v1/segmentation_service.grpc.pb.h"
 #include "service/field_selection.h"
 #include "service/rpc/completion_loop.h"
 #include "service/rpc/rpc_metrics.h"
+#include "service/rpc/wire.h"
 #include "service/segmentation_calls.h"
 
 namespace sam3 {
@@ -29,8 +29,7 @@ namespace sam3 {
 class StreamCall final : public StreamListener,
                          public std::enable_shared_from_this<StreamCall> {
  public:
-  static void Listen(CompletionLoop& loop,
-                     v1::SegmentationService::AsyncService& service,
+  static void Listen(CompletionLoop& loop, WireService& service,
                      const SegmentationCalls& calls, RpcMetrics& metrics);
 
   // StreamListener.
@@ -38,8 +37,7 @@ class StreamCall final : public StreamListener,
   void OnInputWanted() override { Wake(); }
 
  private:
-  StreamCall(CompletionLoop& loop,
-             v1::SegmentationService::AsyncService& service,
+  StreamCall(CompletionLoop& loop, WireService& service,
              const SegmentationCalls& calls, RpcMetrics& metrics)
       : loop_(loop),
         service_(service),
@@ -55,6 +53,7 @@ class StreamCall final : public StreamListener,
   void Wake();
 
   absl::Status Receive() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status ReceiveFrame() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Open() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Update() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddLimits(v1::StreamStarted::Limits* out) const;
@@ -66,20 +65,18 @@ class StreamCall final : public StreamListener,
   void Fail(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   CompletionLoop& loop_;
-  v1::SegmentationService::AsyncService& service_;
+  WireService& service_;
   const SegmentationCalls& calls_;
   RpcMetrics& metrics_;
   grpc::ServerContext context_;
-  grpc::ServerAsyncReaderWriter<v1::SegmentStreamResponse,
-                                v1::SegmentStreamRequest>
-      stream_;
+  grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer> stream_;
   std::atomic<bool> woken_{false};
 
   absl::Mutex mutex_;
   std::shared_ptr<StreamSession> session_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<RequestContext> request_context_ ABSL_GUARDED_BY(mutex_);
+  grpc::ByteBuffer incoming_bytes_ ABSL_GUARDED_BY(mutex_);
   v1::SegmentStreamRequest incoming_ ABSL_GUARDED_BY(mutex_);
-  v1::SegmentStreamResponse outgoing_ ABSL_GUARDED_BY(mutex_);
   // What the client wants of each PromptResult.
   FieldSelection fields_ ABSL_GUARDED_BY(mutex_);
   bool read_in_flight_ ABSL_GUARDED_BY(mutex_) = false;

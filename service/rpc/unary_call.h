@@ -14,6 +14,7 @@
 #include "service/rpc/call_context.h"
 #include "service/rpc/completion_loop.h"
 #include "service/rpc/rpc_metrics.h"
+#include "service/rpc/wire.h"
 
 namespace sam3 {
 
@@ -26,11 +27,12 @@ template <typename Request, typename Response>
 class UnaryCall
     : public std::enable_shared_from_this<UnaryCall<Request, Response>> {
  public:
-  using Responder = grpc::ServerAsyncResponseWriter<Response>;
+  using Responder = grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>;
   using Respond = std::function<void(absl::StatusOr<Response>)>;
   // Asks the service for the next call of this method.
-  using Accept = std::function<void(grpc::ServerContext*, Request*, Responder*,
-                                    grpc::ServerCompletionQueue*, void* tag)>;
+  using Accept =
+      std::function<void(grpc::ServerContext*, grpc::ByteBuffer*, Responder*,
+                         grpc::ServerCompletionQueue*, void* tag)>;
   // Must not block; calls `respond` exactly once, now or later. The request
   // stays in place until then.
   using Handle = std::function<void(
@@ -44,7 +46,7 @@ class UnaryCall
     // gRPC never gives this tag back for a call that does not start.
     void* done = CompletionLoop::Tag([call](bool) { call->OnDone(); });
     call->context_.AsyncNotifyWhenDone(done);
-    call->accept_(&call->context_, &call->request_, &call->responder_,
+    call->accept_(&call->context_, &call->bytes_, &call->responder_,
                   loop.queue(), CompletionLoop::Tag([call, done](bool ok) {
                     if (ok) {
                       call->OnArrived();
@@ -66,6 +68,8 @@ class UnaryCall
 
   void OnArrived() {
     Listen(loop_, metrics_, method_, accept_, handle_);
+    absl::Status parsed = ParseMessage(&bytes_, &request_);
+    if (!parsed.ok()) return Finish(std::move(parsed));
     auto request_context = MakeRequestContext(context_, RequestId(request_));
     {
       const absl::MutexLock lock(&mutex_);
@@ -92,7 +96,7 @@ class UnaryCall
     metrics_.Record(method_, response.status());
     void* tag = CompletionLoop::Tag([self = this->shared_from_this()](bool) {});
     if (response.ok()) {
-      responder_.Finish(*response, grpc::Status::OK, tag);
+      responder_.Finish(SerializeMessage(*response), grpc::Status::OK, tag);
     } else {
       AddRetryPushback(response.status(), &context_);
       responder_.FinishWithError(ToGrpcStatus(response.status()), tag);
@@ -114,6 +118,7 @@ class UnaryCall
   const Accept accept_;
   const Handle handle_;
   grpc::ServerContext context_;
+  grpc::ByteBuffer bytes_;
   Request request_;
   Responder responder_;
   absl::Mutex mutex_;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "inference/base/status_macros.h"
 #include "pipeline/error_reason.h"
 #include "service/grpc_status.h"
 #include "service/rpc/call_context.h"
@@ -14,8 +15,7 @@ constexpr absl::Duration kRetryDelay = absl::Seconds(1);
 
 }  // namespace
 
-void UploadCall::Listen(CompletionLoop& loop,
-                        v1::SegmentationService::AsyncService& service,
+void UploadCall::Listen(CompletionLoop& loop, WireService& service,
                         const SegmentationCalls& calls, UploadBudget& budget,
                         RpcMetrics& metrics) {
   std::shared_ptr<UploadCall> call(
@@ -58,7 +58,7 @@ void UploadCall::Read() {
         loop_.PostAfter(calls_.validator().limits().message_timeout,
                         [self = shared_from_this()] { self->OnSilence(); });
   }
-  reader_.Read(&message_,
+  reader_.Read(&incoming_,
                CompletionLoop::Tag(
                    [self = shared_from_this()](bool ok) { self->OnRead(ok); }));
 }
@@ -91,6 +91,7 @@ void UploadCall::OnRead(bool ok) {
 }
 
 absl::Status UploadCall::Receive() {
+  SAM3_RETURN_IF_ERROR(ParseMessage(&incoming_, &message_));
   const size_t size = message_.data().size();
   const auto chunk_limit =
       static_cast<size_t>(calls_.validator().limits().max_chunk_bytes);
@@ -167,7 +168,7 @@ void UploadCall::FinishLocked(
   metrics_.Record(RpcMethod::kUploadImage, response.status());
   void* tag = CompletionLoop::Tag([self = shared_from_this()](bool) {});
   if (response.ok()) {
-    reader_.Finish(*response, grpc::Status::OK, tag);
+    reader_.Finish(SerializeMessage(*response), grpc::Status::OK, tag);
   } else {
     AddRetryPushback(response.status(), &context_);
     reader_.FinishWithError(ToGrpcStatus(response.status()), tag);

@@ -10,10 +10,10 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "pipeline/request_context.h"
-#include "sam3/v1/segmentation_service.grpc.pb.h"
 #include "service/rpc/completion_loop.h"
 #include "service/rpc/rpc_metrics.h"
 #include "service/rpc/upload_budget.h"
+#include "service/rpc/wire.h"
 #include "service/segmentation_calls.h"
 
 namespace sam3 {
@@ -25,15 +25,13 @@ namespace sam3 {
 class UploadCall : public std::enable_shared_from_this<UploadCall> {
  public:
   // Borrowed objects must outlive the calls.
-  static void Listen(CompletionLoop& loop,
-                     v1::SegmentationService::AsyncService& service,
+  static void Listen(CompletionLoop& loop, WireService& service,
                      const SegmentationCalls& calls, UploadBudget& budget,
                      RpcMetrics& metrics);
   ~UploadCall();
 
  private:
-  UploadCall(CompletionLoop& loop,
-             v1::SegmentationService::AsyncService& service,
+  UploadCall(CompletionLoop& loop, WireService& service,
              const SegmentationCalls& calls, UploadBudget& budget,
              RpcMetrics& metrics)
       : loop_(loop),
@@ -57,15 +55,15 @@ class UploadCall : public std::enable_shared_from_this<UploadCall> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   CompletionLoop& loop_;
-  v1::SegmentationService::AsyncService& service_;
+  WireService& service_;
   const SegmentationCalls& calls_;
   UploadBudget& budget_;
   RpcMetrics& metrics_;
   grpc::ServerContext context_;
-  grpc::ServerAsyncReader<v1::UploadImageResponse, v1::UploadImageRequest>
-      reader_;
+  grpc::ServerAsyncReader<grpc::ByteBuffer, grpc::ByteBuffer> reader_;
 
   absl::Mutex mutex_;
+  grpc::ByteBuffer incoming_ ABSL_GUARDED_BY(mutex_);
   v1::UploadImageRequest message_ ABSL_GUARDED_BY(mutex_);
   // Made of the messages; complete when the input has ended.
   v1::EmbedImageRequest request_ ABSL_GUARDED_BY(mutex_);

@@ -198,12 +198,6 @@ TEST_F(UnaryTest, SuppressionNeedsItsThreshold) {
   EXPECT_EQ(response_.results(1).instances_size(), 0);
 }
 
-TEST_F(UnaryTest, TextThatIsNoUtf8IsRefused) {
-  v1::SegmentConceptsRequest request = RequestFor({"caf\xe9"});
-  EXPECT_FALSE(Segment(request).ok());
-  EXPECT_TRUE(Segment(RequestFor({"red"})).ok());
-}
-
 TEST_F(UnaryTest, ALongTextMayBeCutAndIsSaidSo) {
   std::string text = "red";
   for (int i = 0; i < 40; ++i) absl::StrAppend(&text, " thing");

@@ -383,7 +383,7 @@ TEST_F(StreamTest, BytesThatAreNoVideoEndTheStreamWithAReason) {
   config_.source = StreamSourceKind::kPushedChunks;
   Open(FrameDelivery::kEvery);
   EXPECT_THAT(session_->PushFrame({Frame(), std::nullopt}),
-              StatusIs(absl::StatusCode::kFailedPrecondition, "source"));
+              StatusIs(absl::StatusCode::kInvalidArgument, "source"));
   EXPECT_THAT(session_->PushChunk(std::string(10'000, 'x')), IsOk());
   session_->CloseInput();
   ReadToTheEnd();
