@@ -34,8 +34,6 @@ void UploadCall::Listen(CompletionLoop& loop, WireService& service,
                              }));
 }
 
-UploadCall::~UploadCall() { budget_.Return(taken_bytes_); }
-
 void UploadCall::OnArrived() {
   Listen(loop_, service_, calls_, budget_, metrics_);
   const absl::MutexLock lock(&mutex_);
@@ -165,6 +163,8 @@ void UploadCall::FinishLocked(
   if (finished_) return;
   finished_ = true;
   StopTimer();
+  // Before the client can know and come again.
+  budget_.Return(taken_bytes_);
   metrics_.Record(RpcMethod::kUploadImage, response.status());
   void* tag = CompletionLoop::Tag([self = shared_from_this()](bool) {});
   if (response.ok()) {

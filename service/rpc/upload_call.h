@@ -28,7 +28,6 @@ class UploadCall : public std::enable_shared_from_this<UploadCall> {
   static void Listen(CompletionLoop& loop, WireService& service,
                      const SegmentationCalls& calls, UploadBudget& budget,
                      RpcMetrics& metrics);
-  ~UploadCall();
 
  private:
   UploadCall(CompletionLoop& loop, WireService& service,
