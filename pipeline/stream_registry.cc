@@ -62,7 +62,7 @@ void StreamRegistry::CancelAll(const absl::Status& status) {
   GiveAll([status](LocalStream& stream) { stream.Cancel(status); });
 }
 
-void StreamRegistry::GiveAll(Order order) {
+void StreamRegistry::GiveAll(const Order& order) {
   std::vector<std::shared_ptr<LocalStream>> streams;
   {
     const absl::MutexLock lock(&mutex_);

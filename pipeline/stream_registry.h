@@ -44,7 +44,7 @@ class StreamRegistry {
 
  private:
   using Order = std::function<void(LocalStream&)>;
-  void GiveAll(Order order);
+  void GiveAll(const Order& order);
   void TickUntilStopped();
 
   PipelineCore& core_;
