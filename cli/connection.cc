@@ -66,8 +66,9 @@ class InProcessConnection final : public Connection {
     server.address = "127.0.0.1:0";
     server.version = kVersion;
     server.media_root = options.media_root;
-    SAM3_ASSIGN_OR_RETURN(connection->server_,
-                          Server::Start(server, std::move(segmenter)));
+    SAM3_ASSIGN_OR_RETURN(
+        connection->server_,
+        Server::Start(server, std::move(segmenter), connection->calls_));
     connection->remote_ = std::make_unique<RemoteConnection>(
         absl::StrCat("127.0.0.1:", connection->server_->port()));
     return connection;
@@ -78,6 +79,7 @@ class InProcessConnection final : public Connection {
  private:
   RealClock clock_;
   PipelineMetrics metrics_;
+  RpcMetrics calls_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<RemoteConnection> remote_;
 };

@@ -67,7 +67,8 @@ absl::Status WriteTensors(const ModelFlags& flags) {
   v1::SegmentConceptsRequest request;
   request.mutable_image()->set_content(bytes);
   *request.add_prompts() = prompts.front();
-  const RequestValidator validator({}, *model.tokenizer, "");
+  const RequestValidator validator({}, *model.tokenizer, model.engine->info(),
+                                   "");
   SAM3_ASSIGN_OR_RETURN(const ConceptRequest valid,
                         validator.ValidateConcepts(request));
   SAM3_ASSIGN_OR_RETURN(const Image image,

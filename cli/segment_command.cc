@@ -88,7 +88,9 @@ int RunSegment(const SegmentFlags& flags) {
   if (flags.prompts.threshold) {
     request.set_score_threshold(*flags.prompts.threshold);
   }
-  if (flags.prompts.nms) request.set_nms_iou_threshold(*flags.prompts.nms);
+  if (flags.prompts.nms) {
+    request.mutable_nms()->set_iou_threshold(*flags.prompts.nms);
+  }
   request.set_max_instances_per_prompt(flags.prompts.max_instances);
   *request.mutable_mask_options() = *MakeMaskOptions(flags.prompts.mask);
   request.mutable_image()->set_content(*bytes);

@@ -128,7 +128,9 @@ absl::StatusOr<v1::SegmentStreamRequest> MakeConfig(const StreamFlags& flags) {
   if (flags.prompts.threshold) {
     config->set_score_threshold(*flags.prompts.threshold);
   }
-  if (flags.prompts.nms) config->set_nms_iou_threshold(*flags.prompts.nms);
+  if (flags.prompts.nms) {
+    config->mutable_nms()->set_iou_threshold(*flags.prompts.nms);
+  }
   config->set_max_instances_per_prompt(flags.prompts.max_instances);
   SAM3_ASSIGN_OR_RETURN(*config->mutable_mask_options(),
                         MakeMaskOptions(flags.prompts.mask));

@@ -15,16 +15,6 @@
 namespace sam3 {
 namespace {
 
-bool IsUtf8(absl::string_view text) {
-  const auto size = static_cast<int32_t>(text.size());
-  for (int32_t i = 0; i < size;) {
-    UChar32 c = 0;
-    U8_NEXT(text.data(), i, size, c);
-    if (c < 0) return false;
-  }
-  return true;
-}
-
 // Character by character, as the reference does: the context rules of a
 // language (a sigma at the end of a Greek word) do not apply.
 void AppendLower(UChar32 c, icu::UnicodeString* out) {
@@ -62,6 +52,16 @@ size_t ContractionSize(absl::string_view text) {
 }
 
 }  // namespace
+
+bool IsUtf8(absl::string_view text) {
+  const auto size = static_cast<int32_t>(text.size());
+  for (int32_t i = 0; i < size;) {
+    UChar32 c = 0;
+    U8_NEXT(text.data(), i, size, c);
+    if (c < 0) return false;
+  }
+  return true;
+}
 
 absl::StatusOr<std::string> NormalizeClipText(absl::string_view text) {
   if (!IsUtf8(text)) {

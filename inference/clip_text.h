@@ -12,6 +12,8 @@ namespace sam3 {
 // normalisation form C, runs of white space as one space, lower case, then
 // words. Pure functions; any thread.
 
+bool IsUtf8(absl::string_view text);
+
 // INVALID_ARGUMENT when `text` is not UTF-8.
 absl::StatusOr<std::string> NormalizeClipText(absl::string_view text);
 

@@ -237,7 +237,10 @@ class FakeEngine final : public Engine {
     const FakeEngineScript::Latency latency = script_->latency();
     absl::SleepFor(latency.fixed + latency.per_pair * count);
     std::vector<Detections> results;
-    for (const GroundItem& item : items) results.push_back(FindAreas(item));
+    for (const GroundItem& item : items) {
+      if (item.options.want_masks) ++script_->pairs_with_masks;
+      results.push_back(FindAreas(item));
+    }
     return std::make_unique<FakePending>(std::move(results));
   }
 

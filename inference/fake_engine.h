@@ -43,6 +43,7 @@ class FakeEngineScript {
   std::atomic<int64_t> pairs_grounded{0};
   std::atomic<int64_t> ground_calls{0};
   std::atomic<int64_t> largest_batch{0};
+  std::atomic<int64_t> pairs_with_masks{0};
 
  private:
   mutable absl::Mutex mutex_;

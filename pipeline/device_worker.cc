@@ -6,7 +6,6 @@
 #include <iterator>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "inference/base/status_macros.h"
 #include "pipeline/error_reason.h"
@@ -45,9 +44,16 @@ DeviceWorker::DeviceWorker(const Options& options, Engine& engine,
       clock_(clock),
       metrics_(metrics),
       on_lost_(std::move(on_lost)),
-      texts_(options.text_cache_bytes),
-      device_thread_([this] { Run(); }),
-      expiry_thread_([this] { FinishExpired(); }) {
+      texts_(options.text_cache_bytes) {
+  for (const PinnedText& pinned : options.pinned_texts) {
+    if (pinned_texts_.emplace(TextKey(pinned.text), pinned.embedding).second) {
+      pinned_bytes_ += pinned.embedding->size_bytes();
+    }
+  }
+  PublishTexts();
+  PublishMemory();
+  device_thread_ = std::thread([this] { Run(); });
+  expiry_thread_ = std::thread([this] { FinishExpired(); });
   pthread_setname_np(device_thread_.native_handle(), "sam3-device");
   pthread_setname_np(expiry_thread_.native_handle(), "sam3-expiry");
 }
@@ -71,6 +77,7 @@ void DeviceWorker::Run() {
       const absl::Duration busy = clock_.Now() - started;
       metrics_.engine_busy_nanoseconds.Add(absl::ToInt64Nanoseconds(busy));
       scheduler_.BatchDone(count, busy);
+      PublishMemory();
     }
     if (closed) return;
   }
@@ -123,8 +130,10 @@ void DeviceWorker::RunBatch(std::vector<Work> works) {
   }
   const absl::Status status = Process(absl::MakeSpan(works));
   if (status.code() == absl::StatusCode::kResourceExhausted) {
+    metrics_.engine_out_of_memory.Add();
     images_.Clear();
     texts_.ShrinkTo(0);
+    PublishTexts();
     metrics_.batch_splits.Add();
     const auto middle =
         works.begin() + static_cast<std::ptrdiff_t>((works.size() + 1) / 2);
@@ -202,6 +211,25 @@ absl::Status DeviceWorker::EncodeMissingImages(absl::Span<Work> works) {
   return absl::OkStatus();
 }
 
+std::shared_ptr<const TextEmbedding> DeviceWorker::FindText(
+    const std::string& key) {
+  const auto pinned = pinned_texts_.find(key);
+  return pinned != pinned_texts_.end() ? pinned->second : texts_.Find(key);
+}
+
+void DeviceWorker::PublishMemory() {
+  const EngineMemory memory = engine_.memory();
+  metrics_.engine_weights_bytes.Set(static_cast<int64_t>(memory.weights_bytes));
+  metrics_.engine_working_bytes.Set(static_cast<int64_t>(memory.working_bytes));
+}
+
+void DeviceWorker::PublishTexts() {
+  metrics_.text_cache_bytes.Set(
+      static_cast<int64_t>(pinned_bytes_ + texts_.size_bytes()));
+  metrics_.text_cache_evictions.Add(texts_.evictions() - counted_evictions_);
+  counted_evictions_ = texts_.evictions();
+}
+
 absl::Status DeviceWorker::FindTexts(
     absl::Span<Work> works,
     std::vector<std::shared_ptr<const TextEmbedding>>* texts) {
@@ -215,7 +243,7 @@ absl::Status DeviceWorker::FindTexts(
         metrics_.text_cache_hits.Add();
         continue;
       }
-      known[key] = texts_.Find(key);
+      known[key] = FindText(key);
       if (known[key] != nullptr) {
         metrics_.text_cache_hits.Add();
       } else {
@@ -227,13 +255,11 @@ absl::Status DeviceWorker::FindTexts(
   }
   if (!missing.empty()) {
     SAM3_ASSIGN_OR_RETURN(const auto encoded, engine_.EncodeTexts(missing));
-    const int64_t evicted = texts_.evictions();
     for (size_t i = 0; i < missing.size(); ++i) {
       known[missing_keys[i]] = encoded[i];
       texts_.Insert(missing_keys[i], encoded[i], encoded[i]->size_bytes());
     }
-    metrics_.text_cache_evictions.Add(texts_.evictions() - evicted);
-    metrics_.text_cache_bytes.Set(static_cast<int64_t>(texts_.size_bytes()));
+    PublishTexts();
   }
   for (const Work& work : works) {
     for (const EnginePrompt& prompt : work.input.prompts) {
@@ -269,6 +295,11 @@ absl::Status DeviceWorker::GroundAll(absl::Span<Work> works) {
 
 void DeviceWorker::Fail(std::vector<Work> works, const absl::Status& status) {
   metrics_.batch_failures.Add();
+  if (status.code() == absl::StatusCode::kResourceExhausted) {
+    metrics_.engine_out_of_memory.Add();
+  } else if (status.code() != absl::StatusCode::kUnavailable) {
+    metrics_.engine_other_errors.Add();
+  }
   const absl::Status explained = Explain(status);
   if (status.code() == absl::StatusCode::kUnavailable && !lost_) {
     lost_ = true;

@@ -1,17 +1,20 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "inference/base/clock.h"
 #include "inference/engine.h"
 #include "inference/lru_cache.h"
+#include "inference/prompt.h"
 #include "pipeline/batch_scheduler.h"
 #include "pipeline/embedding_cache.h"
 #include "pipeline/job.h"
@@ -34,9 +37,15 @@ namespace sam3 {
 // must have been closed before.
 class DeviceWorker {
  public:
+  struct PinnedText {
+    TokenizedText text;
+    std::shared_ptr<const TextEmbedding> embedding;
+  };
   struct Options {
     // Bytes of text embeddings that are kept.
     size_t text_cache_bytes = size_t{64} << 20;
+    // Kept beside them, for good.
+    std::vector<PinnedText> pinned_texts;
   };
 
   // Everything borrowed must outlive the worker. `on_lost` is called once, from
@@ -67,6 +76,9 @@ class DeviceWorker {
   absl::Status FindTexts(
       absl::Span<Work> works,
       std::vector<std::shared_ptr<const TextEmbedding>>* texts);
+  std::shared_ptr<const TextEmbedding> FindText(const std::string& key);
+  void PublishTexts();
+  void PublishMemory();
   absl::Status GroundAll(absl::Span<Work> works);
   void Conclude(std::vector<Work> works, const absl::Status& status);
   void Fail(std::vector<Work> works, const absl::Status& status);
@@ -77,7 +89,11 @@ class DeviceWorker {
   Clock& clock_;
   PipelineMetrics& metrics_;
   const std::function<void(absl::Status)> on_lost_;
+  absl::flat_hash_map<std::string, std::shared_ptr<const TextEmbedding>>
+      pinned_texts_;
+  size_t pinned_bytes_ = 0;
   LruCache<TextEmbedding> texts_;
+  int64_t counted_evictions_ = 0;
   bool lost_ = false;
   std::thread device_thread_;
   std::thread expiry_thread_;

@@ -26,11 +26,12 @@ std::optional<CachedPicture> EmbeddingCache::FindDigest(
 std::optional<CachedPicture> EmbeddingCache::FindName(
     const std::string& tenant, const std::string& image_id) {
   const absl::MutexLock lock(&mutex_);
-  const auto name = names_.find(Key(tenant, image_id));
-  if (name == names_.end()) return std::nullopt;
-  const auto found = pictures_.Find(name->second);
+  const std::string own_key = Key(tenant, image_id);
+  const auto name = names_.find(own_key);
+  const auto found =
+      pictures_.Find(name == names_.end() ? own_key : name->second);
   if (found == nullptr) {
-    names_.erase(name);
+    names_.erase(own_key);
     return std::nullopt;
   }
   CachedPicture picture = *found;

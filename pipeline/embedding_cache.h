@@ -26,6 +26,11 @@ struct CachedPicture {
 // by the name that a tenant gave to one. Least recently used first out, by
 // bytes. No tenant ever sees another's pictures.
 //
+// Identity. A cache belongs to one engine, so that model and preprocessing are
+// the same for all its entries and need no place in the key. The digest is
+// cryptographic: nobody can make a second picture that answers to it, and no
+// secret has to be mixed in.
+//
 // Threads: any; no call blocks. Embeddings are shared with the jobs that use
 // them.
 class EmbeddingCache {
@@ -36,6 +41,7 @@ class EmbeddingCache {
 
   std::optional<CachedPicture> FindDigest(const std::string& tenant,
                                           const std::string& digest);
+  // A name, or a digest in its place.
   std::optional<CachedPicture> FindName(const std::string& tenant,
                                         const std::string& image_id);
 

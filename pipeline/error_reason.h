@@ -26,6 +26,7 @@ namespace reason {
 inline constexpr absl::string_view kInvalidRequest = "INVALID_REQUEST";
 inline constexpr absl::string_view kMediaUndecodable = "MEDIA_UNDECODABLE";
 inline constexpr absl::string_view kImageNotCached = "IMAGE_NOT_CACHED";
+inline constexpr absl::string_view kModelNotFound = "MODEL_NOT_FOUND";
 inline constexpr absl::string_view kPromptNotFound = "PROMPT_NOT_FOUND";
 inline constexpr absl::string_view kImageIdConflict = "IMAGE_ID_CONFLICT";
 inline constexpr absl::string_view kSourceNotAllowed = "SOURCE_NOT_ALLOWED";
@@ -33,6 +34,7 @@ inline constexpr absl::string_view kOverloaded = "OVERLOADED";
 inline constexpr absl::string_view kMediaTooLarge = "MEDIA_TOO_LARGE";
 inline constexpr absl::string_view kDeviceMemory = "DEVICE_MEMORY";
 inline constexpr absl::string_view kSlowConsumer = "SLOW_CONSUMER";
+inline constexpr absl::string_view kSlowProducer = "SLOW_PRODUCER";
 inline constexpr absl::string_view kNotOffered = "NOT_OFFERED";
 inline constexpr absl::string_view kDeadline = "DEADLINE";
 inline constexpr absl::string_view kCancelled = "CANCELLED";
@@ -40,6 +42,13 @@ inline constexpr absl::string_view kNotReady = "NOT_READY";
 inline constexpr absl::string_view kDraining = "DRAINING";
 inline constexpr absl::string_view kDeviceLost = "DEVICE_LOST";
 inline constexpr absl::string_view kEngineFailure = "ENGINE_FAILURE";
+
+inline constexpr absl::string_view kAll[] = {
+    kInvalidRequest, kMediaUndecodable, kImageNotCached,   kModelNotFound,
+    kPromptNotFound, kImageIdConflict,  kSourceNotAllowed, kOverloaded,
+    kMediaTooLarge,  kDeviceMemory,     kSlowConsumer,     kSlowProducer,
+    kNotOffered,     kDeadline,         kCancelled,        kNotReady,
+    kDraining,       kDeviceLost,       kEngineFailure};
 }  // namespace reason
 
 inline constexpr absl::string_view kReasonPayload = "sam3/reason";

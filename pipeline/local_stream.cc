@@ -17,6 +17,14 @@ constexpr int kEveryTurns = 2;
 // Encoded pushed frames that may wait for decoding.
 constexpr size_t kMaxEncoded = 4;
 
+absl::Status WrongKind(absl::string_view field, absl::string_view source) {
+  return WithField(
+      WithReason(absl::InvalidArgumentError(absl::StrCat(
+                     field, ": this stream's source is not ", source)),
+                 reason::kInvalidRequest),
+      field);
+}
+
 std::vector<ConceptPrompt> WithIds(std::vector<ConceptPrompt> prompts) {
   for (size_t i = 0; i < prompts.size(); ++i) {
     if (prompts[i].prompt_id.empty()) prompts[i].prompt_id = absl::StrCat(i);
@@ -55,10 +63,19 @@ absl::Status LocalStream::Start() {
   }
   {
     const absl::MutexLock lock(&mutex_);
-    StreamStarted started;
-    started.stream_id = absl::StrCat(number_);
-    started.delivery = config_.delivery;
-    sequencer_.Announce(std::move(started));
+    const SegmenterOptions& options = core_.options;
+    Announce(StreamStarted{
+        .stream_id = absl::StrCat(number_),
+        .source = {},
+        .delivery = config_.delivery,
+        .options = config_.options,
+        .analyse_fps = config_.analyse_fps,
+        .every_nth_frame = config_.every_nth_frame,
+        .limits = {options.max_frame_bytes, options.max_unsent_frames,
+                   options.max_unsent_bytes, options.slow_consumer_timeout,
+                   options.heartbeat_interval}});
+    // A file shows itself soon; pushed bytes may take as long as they like.
+    if (config_.source != StreamSourceKind::kFile) facts_.emplace();
     source_running_ = !pushed;
   }
   if (reader_ != nullptr) reader_->Start();
@@ -92,19 +109,21 @@ absl::Status LocalStream::PushFrame(PushedFrame frame) {
   {
     const absl::MutexLock lock(&mutex_);
     if (config_.source != StreamSourceKind::kPushedFrames) {
-      return absl::FailedPreconditionError(
-          "this stream's source is not pushed_frames");
+      return WrongKind("frame", "pushed_frames");
     }
-    if (input_closed_ || cancelled_) {
-      return absl::FailedPreconditionError("the stream takes no more input");
-    }
+    if (cancelled_ || summarized_) return absl::OkStatus();
+    absl::Status refused = CheckFrame(frame);
+    if (input_closed_ && refused.ok()) return absl::OkStatus();
     const int64_t index = sequencer_.Open();
     core_.metrics.frames_in.Add();
     const absl::Time now = core_.clock.Now();
     if (!first_arrival_.has_value()) first_arrival_ = now;
     const absl::Duration offset =
         frame.capture_time.value_or(now) - *first_arrival_;
-    if (!sampler_.Wants(offset)) {
+    if (!refused.ok()) {
+      sequencer_.Refuse(index, std::move(refused));
+      core_.metrics.frames_refused.Add();
+    } else if (!sampler_.Wants(offset)) {
       sequencer_.Drop(index, DropReason::kSampledOut);
       Count(DropReason::kSampledOut);
     } else {
@@ -120,16 +139,24 @@ absl::Status LocalStream::PushFrame(PushedFrame frame) {
   return absl::OkStatus();
 }
 
+absl::Status LocalStream::CheckFrame(const PushedFrame& frame) const {
+  if (input_closed_) return outcome_;
+  const size_t limit = core_.options.max_frame_bytes;
+  if (frame.content.size() <= limit) return absl::OkStatus();
+  return WithField(WithReason(absl::ResourceExhaustedError(absl::StrCat(
+                                  "the frame has ", frame.content.size(),
+                                  " bytes; at most ", limit, " are allowed")),
+                              reason::kMediaTooLarge),
+                   "frame.content");
+}
+
 absl::Status LocalStream::PushChunk(std::string bytes) {
   {
     const absl::MutexLock lock(&mutex_);
     if (config_.source != StreamSourceKind::kPushedChunks) {
-      return absl::FailedPreconditionError(
-          "this stream's source is not pushed_chunks");
+      return WrongKind("chunk", "pushed_chunks");
     }
-    if (input_closed_ || cancelled_) {
-      return absl::FailedPreconditionError("the stream takes no more input");
-    }
+    if (input_closed_ || cancelled_) return absl::OkStatus();
   }
   reader_->PushBytes(std::move(bytes));
   return absl::OkStatus();
@@ -149,7 +176,7 @@ void LocalStream::UpdatePrompts(std::vector<ConceptPrompt> add,
     for (const std::string& id : remove) {
       const auto found = find(id);
       if (found == next.end()) {
-        sequencer_.Announce(PromptRejected{
+        Announce(PromptRejected{
             id, WithReason(absl::NotFoundError(absl::StrCat(
                                "the stream has no prompt \"", id, "\"")),
                            reason::kPromptNotFound)});
@@ -159,7 +186,7 @@ void LocalStream::UpdatePrompts(std::vector<ConceptPrompt> add,
     }
     for (ConceptPrompt& prompt : add) {
       if (prompt.prompt_id.empty() || find(prompt.prompt_id) != next.end()) {
-        sequencer_.Announce(PromptRejected{
+        Announce(PromptRejected{
             prompt.prompt_id,
             WithReason(absl::AlreadyExistsError(
                            "an added prompt needs a prompt_id that the stream "
@@ -171,7 +198,7 @@ void LocalStream::UpdatePrompts(std::vector<ConceptPrompt> add,
     }
     prompts_ =
         std::make_shared<const std::vector<ConceptPrompt>>(std::move(next));
-    sequencer_.Announce(PromptsUpdated{sequencer_.frames_in()});
+    Announce(PromptsUpdated{sequencer_.frames_in()});
   }
   Proceed();
 }
@@ -197,6 +224,7 @@ void LocalStream::Cancel(absl::Status status) {
 void LocalStream::CancelLocked(absl::Status status) {
   if (cancelled_ || summarized_) return;
   cancelled_ = true;
+  if (!facts_.has_value()) facts_.emplace();
   outcome_ = std::move(status);
   context_->Cancel();
   encoded_.clear();
@@ -204,6 +232,14 @@ void LocalStream::CancelLocked(absl::Status status) {
   const int64_t before = sequencer_.open_tickets();
   sequencer_.DropAllOpen(DropReason::kCancelled);
   Count(DropReason::kCancelled, before);
+}
+
+void LocalStream::GoAway(absl::Time until) {
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (!summarized_) going_away_ = until;
+  }
+  Proceed();
 }
 
 void LocalStream::Drain(absl::Status status) {
@@ -214,24 +250,47 @@ void LocalStream::Drain(absl::Status status) {
     }
     input_closed_ = true;
   }
-  if (reader_ != nullptr) reader_->Stop();
+  // Bytes that came in are decoded to their end; a file is not.
+  if (config_.source == StreamSourceKind::kPushedChunks) {
+    reader_->CloseBytes();
+  } else if (reader_ != nullptr) {
+    reader_->Stop();
+  }
   Proceed();
+}
+
+void LocalStream::Announce(StreamEvent event) {
+  if (!summarized_) sequencer_.Announce(std::move(event));
+}
+
+bool LocalStream::OutputReady() const {
+  return facts_.has_value() &&
+         (going_away_.has_value() || sequencer_.HasReady());
 }
 
 std::optional<StreamEvent> LocalStream::TakeOutput() {
   std::optional<StreamEvent> event;
   {
     const absl::MutexLock lock(&mutex_);
-    event = sequencer_.Take();
-    if (!event.has_value() && heartbeat_due_) {
-      event = Heartbeat{};
+    if (!facts_.has_value()) return std::nullopt;
+    const absl::Time now = core_.clock.Now();
+    if (started_taken_ && going_away_.has_value()) {
+      event = GoingAway{std::max(*going_away_ - now, absl::ZeroDuration())};
+      going_away_.reset();
+    } else {
+      event = sequencer_.Take();
     }
+    if (!event.has_value() && heartbeat_due_) event = Heartbeat{};
     if (!event.has_value()) return std::nullopt;
     heartbeat_due_ = false;
-    last_output_ = core_.clock.Now();
-    unread_since_ =
-        sequencer_.HasReady() ? last_output_ : absl::InfiniteFuture();
-    if (std::holds_alternative<StreamSummary>(*event)) summary_taken_ = true;
+    last_output_ = now;
+    unread_since_ = OutputReady() ? now : absl::InfiniteFuture();
+    if (auto* started = std::get_if<StreamStarted>(&*event)) {
+      started->source = *facts_;
+      started_taken_ = true;
+    } else if (std::holds_alternative<StreamSummary>(*event)) {
+      summary_taken_ = true;
+    }
   }
   Proceed();
   return event;
@@ -272,7 +331,7 @@ void LocalStream::Tick(absl::Time now) {
               absl::FormatDuration(core_.options.slow_consumer_timeout))),
           reason::kSlowConsumer));
       output = true;
-    } else if (!sequencer_.HasReady() && !heartbeat_due_ &&
+    } else if (facts_.has_value() && !OutputReady() && !heartbeat_due_ &&
                now - last_output_ >= core_.options.heartbeat_interval) {
       heartbeat_due_ = true;
       output = true;
@@ -280,46 +339,6 @@ void LocalStream::Tick(absl::Time now) {
   }
   if (output) Proceed();
   if (output) listener_.OutputReady();
-}
-
-bool LocalStream::Publish(DecodedFrame decoded) {
-  {
-    const absl::MutexLock lock(&mutex_);
-    if (cancelled_) return false;
-    const int64_t index = sequencer_.Open();
-    core_.metrics.frames_in.Add();
-    core_.metrics.decode_seconds.Observe(decoded.decode);
-    if (!sampler_.Wants(decoded.start_offset)) {
-      sequencer_.Drop(index, DropReason::kSampledOut);
-      Count(DropReason::kSampledOut);
-    } else {
-      mutex_.Await(absl::Condition(this, &LocalStream::RoomOrCancelled));
-      if (cancelled_) return false;
-      PutFrame({index, std::move(decoded.image), decoded.start_offset,
-                std::nullopt, prompts_, core_.clock.Now(), decoded.decode});
-    }
-  }
-  Proceed();
-  return true;
-}
-
-void LocalStream::ReportSource(SourceEventKind kind, std::string message) {
-  {
-    const absl::MutexLock lock(&mutex_);
-    sequencer_.Announce(
-        SourceEvent{kind, sequencer_.frames_in(), std::move(message)});
-  }
-  Proceed();
-}
-
-void LocalStream::SourceEnded(absl::Status status) {
-  {
-    const absl::MutexLock lock(&mutex_);
-    source_running_ = false;
-    input_closed_ = true;
-    if (outcome_.ok()) outcome_ = std::move(status);
-  }
-  Proceed();
 }
 
 void LocalStream::DecodeNext() {
@@ -346,6 +365,7 @@ void LocalStream::DecodeNext() {
     const absl::MutexLock lock(&mutex_);
     decoding_ = false;
     if (!image.ok()) {
+      core_.metrics.decode_errors.Add();
       if (sequencer_.Refuse(next.index, image.status())) {
         core_.metrics.frames_refused.Add();
       }
@@ -415,7 +435,7 @@ void LocalStream::Proceed() {
     }
     turns = ClaimTurns();
     SummarizeIfDone();
-    output = sequencer_.HasReady();
+    output = OutputReady();
     if (output && unread_since_ == absl::InfiniteFuture()) {
       unread_since_ = core_.clock.Now();
     }

@@ -60,6 +60,9 @@ class LocalStream final : public StreamSession,
   std::optional<absl::Status> FinalStatus() const override;
   void Detach() override;
 
+  // Tells the client that the stream will be served until `until` at most.
+  void GoAway(absl::Time until);
+
   // Ends the stream with `status` once the frames that came in are answered.
   void Drain(absl::Status status);
 
@@ -71,8 +74,9 @@ class LocalStream final : public StreamSession,
   bool Reapable() const;
 
   // FrameSink, for the reader's thread.
+  void SourceOpened(const SourceFacts& facts) override;
   bool Publish(DecodedFrame frame) override;
-  void ReportSource(SourceEventKind kind, std::string message) override;
+  void ReportSource(SourceEvent event) override;
   void SourceEnded(absl::Status status) override;
 
  private:
@@ -98,6 +102,12 @@ class LocalStream final : public StreamSession,
   void PutFrame(VideoFrame frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Count(DropReason reason, int64_t frames = 1);
   void CancelLocked(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Queues an event; not after the summary, which is the last one.
+  void Announce(StreamEvent event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool OutputReady() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Why a pushed frame is not taken, if so.
+  absl::Status CheckFrame(const PushedFrame& frame) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool InputRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool RoomOrCancelled() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return cancelled_ || (mailbox_.HasRoom() && CreditLeft());
@@ -132,6 +142,12 @@ class LocalStream final : public StreamSession,
   bool detached_ ABSL_GUARDED_BY(mutex_) = false;
   bool input_was_wanted_ ABSL_GUARDED_BY(mutex_) = true;
   std::optional<absl::Time> first_arrival_ ABSL_GUARDED_BY(mutex_);
+  // What StreamStarted, the first event, says of the source; nothing leaves
+  // before it is set.
+  std::optional<SourceFacts> facts_ ABSL_GUARDED_BY(mutex_);
+  bool started_taken_ ABSL_GUARDED_BY(mutex_) = false;
+  // Set while the client is to be told until when it is served.
+  std::optional<absl::Time> going_away_ ABSL_GUARDED_BY(mutex_);
   // How the stream will end; OK unless something says otherwise.
   absl::Status outcome_ ABSL_GUARDED_BY(mutex_);
   absl::Time last_output_ ABSL_GUARDED_BY(mutex_);

@@ -88,6 +88,8 @@ struct PipelineMetrics {
   Counter cancelled_before_engine;  // work saved by cancellation
   Counter cancelled_after_engine;   // work that the engine did for nobody
   Gauge requests_active;
+  Gauge draining;         // 1 from the beginning of a drain on
+  Counter decode_errors;  // pictures, frames and parts of videos
 
   // Stages of a request or frame.
   Histogram decode_seconds;
@@ -108,6 +110,10 @@ struct PipelineMetrics {
   Counter batches;
   Counter batch_failures;
   Counter batch_splits;  // out of memory, tried again in halves
+  Counter engine_out_of_memory;
+  Counter engine_other_errors;
+  Gauge engine_weights_bytes;
+  Gauge engine_working_bytes;
   Counter images_encoded;
   Counter pairs_grounded;
   Histogram batch_images;

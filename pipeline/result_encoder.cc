@@ -90,6 +90,7 @@ absl::StatusOr<std::vector<PromptResult>> EncodeResults(
   for (size_t i = 0; i < prompts.size(); ++i) {
     results[i].prompt_index = static_cast<int>(i);
     results[i].prompt_id = prompts[i].prompt_id;
+    results[i].text = prompts[i].text;
     results[i].presence_score = detections[i].presence_score;
   }
   const bool with_masks = NeedsMasks(options);

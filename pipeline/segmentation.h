@@ -77,6 +77,7 @@ struct Instance {
 struct PromptResult {
   int prompt_index = 0;  // position among the prompts that were asked
   std::string prompt_id;
+  std::string text;
   float presence_score = 0;
   std::vector<Instance> instances;  // by score, ties by query index
 };

@@ -5,7 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "inference/base/status_macros.h"
 #include "inference/image_key.h"
 #include "pipeline/admission.h"
@@ -65,6 +67,33 @@ absl::StatusOr<Measured> WarmUp(LoadedModel& model, Clock& clock) {
   return Measure(model, clock);
 }
 
+// Embeddings of the texts that are always at hand.
+absl::StatusOr<std::vector<DeviceWorker::PinnedText>> EncodePinned(
+    LoadedModel& model, const std::vector<std::string>& texts) {
+  constexpr size_t kAtOnce = 32;
+  std::vector<TokenizedText> tokens;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const auto tokenized = model.tokenizer->Tokenize(texts[i]);
+    if (!tokenized.ok() || tokenized->truncated || tokenized->length <= 2) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "pinned_texts[", i, "] \"", texts[i], "\": ",
+          !tokenized.ok()        ? tokenized.status().message()
+          : tokenized->truncated ? "has more tokens than the model reads"
+                                 : "has no words"));
+    }
+    tokens.push_back(*tokenized);
+  }
+  std::vector<DeviceWorker::PinnedText> pinned;
+  for (size_t at = 0; at < tokens.size(); at += kAtOnce) {
+    const auto part = absl::MakeConstSpan(tokens).subspan(at, kAtOnce);
+    SAM3_ASSIGN_OR_RETURN(const auto encoded, model.engine->EncodeTexts(part));
+    for (size_t i = 0; i < part.size(); ++i) {
+      pinned.push_back({part[i], encoded[i]});
+    }
+  }
+  return pinned;
+}
+
 absl::Status CheckOptions(const SegmenterOptions& options) {
   const std::pair<const char*, int64_t> positive[] = {
       {"decode_threads", options.decode_threads},
@@ -94,9 +123,53 @@ int StreamSlots(const SegmenterOptions& options, const Measured& measured) {
                     options.max_streams);
 }
 
+// The still requests that may have no answer yet. Threads: any.
+class UnansweredStills {
+ public:
+  void Add(const std::shared_ptr<StillRequest>& still) {
+    absl::Status why;
+    {
+      const absl::MutexLock lock(&mutex_);
+      if (stills_.size() >= next_sweep_) {
+        stills_.erase(
+            std::remove_if(stills_.begin(), stills_.end(),
+                           [](const auto& one) { return one.expired(); }),
+            stills_.end());
+        // Twice what is left, so that sweeping costs little per request.
+        next_sweep_ = 2 * stills_.size() + kFirstSweep;
+      }
+      stills_.push_back(still);
+      why = abandoned_;
+    }
+    if (!why.ok()) still->Abandon(why);
+  }
+
+  // Also those that were admitted and are added later.
+  void AbandonAll(const absl::Status& why) {
+    std::vector<std::weak_ptr<StillRequest>> stills;
+    {
+      const absl::MutexLock lock(&mutex_);
+      stills.swap(stills_);
+      abandoned_ = why;
+    }
+    for (const auto& one : stills) {
+      if (const auto still = one.lock()) still->Abandon(why);
+    }
+  }
+
+ private:
+  static constexpr size_t kFirstSweep = 64;
+  absl::Mutex mutex_;
+  std::vector<std::weak_ptr<StillRequest>> stills_ ABSL_GUARDED_BY(mutex_);
+  size_t next_sweep_ ABSL_GUARDED_BY(mutex_) = kFirstSweep;
+  // Why nobody is waited for any more, once that is so.
+  absl::Status abandoned_ ABSL_GUARDED_BY(mutex_);
+};
+
 class LocalSegmenter final : public Segmenter {
  public:
   LocalSegmenter(LoadedModel model, const SegmenterOptions& options,
+                 std::vector<DeviceWorker::PinnedText> pinned,
                  const Measured& measured, Clock& clock,
                  PipelineMetrics& metrics)
       : measured_(measured),
@@ -106,8 +179,9 @@ class LocalSegmenter final : public Segmenter {
                    clock, metrics),
         core_(std::move(model), options, clock, metrics),
         worker_(
-            {.text_cache_bytes = options.text_cache_bytes}, *core_.model.engine,
-            core_.scheduler, core_.cache, clock, metrics,
+            {.text_cache_bytes = options.text_cache_bytes,
+             .pinned_texts = std::move(pinned)},
+            *core_.model.engine, core_.scheduler, core_.cache, clock, metrics,
             [this](absl::Status why) { admission_.Refuse(std::move(why)); }),
         streams_(core_) {}
 
@@ -118,10 +192,11 @@ class LocalSegmenter final : public Segmenter {
                        ConceptDone done) override {
     auto ticket = admission_.AdmitRequest(request.image.content.size());
     if (!ticket.ok()) return done(ticket.status());
-    std::make_shared<StillRequest>(core_, std::move(request),
-                                   std::move(context), *std::move(ticket),
-                                   std::move(done))
-        ->Start();
+    const auto still = std::make_shared<StillRequest>(
+        core_, std::move(request), std::move(context), *std::move(ticket),
+        std::move(done));
+    stills_.Add(still);
+    still->Start();
   }
 
   void EmbedImage(ImageSource image, std::shared_ptr<RequestContext> context,
@@ -175,12 +250,20 @@ class LocalSegmenter final : public Segmenter {
   absl::Status Health() const override { return admission_.refusal(); }
 
   void Drain(absl::Time deadline) override {
+    core_.metrics.draining.Set(1);
     admission_.Refuse(Draining());
+    const absl::Time now = core_.clock.Now();
+    const absl::Time served_until =
+        now + std::clamp((deadline - now) / 2, absl::ZeroDuration(),
+                         core_.options.drain_notice);
+    streams_.GoAway(served_until);
+    if (admission_.AwaitIdle(served_until)) return;
     streams_.Drain(Draining());
     if (admission_.AwaitIdle(deadline)) return;
     // What is left ends now; nobody is to wait for a device that is too slow.
     streams_.CancelAll(Draining());
     FailQueued();
+    stills_.AbandonAll(Draining());
   }
 
  private:
@@ -209,6 +292,7 @@ class LocalSegmenter final : public Segmenter {
   mutable PipelineCore core_;
   DeviceWorker worker_;
   StreamRegistry streams_;
+  UnansweredStills stills_;
 };
 
 }  // namespace
@@ -221,8 +305,9 @@ absl::StatusOr<std::unique_ptr<Segmenter>> CreateSegmenter(
   if (options.warm_up) {
     SAM3_ASSIGN_OR_RETURN(measured, WarmUp(model, clock));
   }
-  return std::make_unique<LocalSegmenter>(std::move(model), options, measured,
-                                          clock, metrics);
+  SAM3_ASSIGN_OR_RETURN(auto pinned, EncodePinned(model, options.pinned_texts));
+  return std::make_unique<LocalSegmenter>(
+      std::move(model), options, std::move(pinned), measured, clock, metrics);
 }
 
 }  // namespace sam3

@@ -83,8 +83,10 @@ class Segmenter {
 
   // Refuses new work with UNAVAILABLE, finishes what was accepted, and returns
   // when nothing is left or `deadline` has passed; then what is left ends with
-  // UNAVAILABLE. Streams take no more input, answer the frames that they have
-  // and end with UNAVAILABLE. Blocks; safe to call again.
+  // UNAVAILABLE. Streams are told at once (GoingAway) and served on for
+  // SegmenterOptions::drain_notice, but no longer than half of the time; then
+  // they take no more input, answer the frames that they have and end with
+  // UNAVAILABLE. Blocks; safe to call again.
   virtual void Drain(absl::Time deadline) = 0;
 };
 

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -44,6 +46,9 @@ struct SegmenterOptions {
   // Bytes of embeddings that are kept. 0 keeps none.
   size_t image_cache_bytes = size_t{1} << 30;
   size_t text_cache_bytes = size_t{64} << 20;
+  // Texts whose embeddings are made at once and kept for good, beside that
+  // budget.
+  std::vector<std::string> pinned_texts = {};
 
   // Streams at a time: never more than `max_streams`, and no more than the
   // measured capacity can serve with `min_stream_fps` analysed frames a second
@@ -51,6 +56,9 @@ struct SegmenterOptions {
   int max_streams = 128;
   double min_stream_fps = 1.0;
 
+  // Largest pushed frame, encoded; a larger one is refused. A few of them wait
+  // per stream.
+  size_t max_frame_bytes = size_t{4} << 20;
   // Per stream: results that may wait for the client, in frames and bytes.
   int max_unsent_frames = 8;
   size_t max_unsent_bytes = size_t{16} << 20;
@@ -58,6 +66,10 @@ struct SegmenterOptions {
   absl::Duration slow_consumer_timeout = absl::Seconds(30);
   // Silence after which a Heartbeat is sent.
   absl::Duration heartbeat_interval = absl::Seconds(15);
+
+  // How long streams are served on after their clients were told that the
+  // server stops. 0 takes no more input at once.
+  absl::Duration drain_notice = absl::Seconds(10);
 
   // Engine calls once per size before the first request; also measures the
   // capacity.
@@ -71,8 +83,8 @@ struct SegmenterOptions {
 // Destroying the Segmenter ends what is left with UNAVAILABLE and joins all
 // threads; call Drain() first to finish it. No `done` is called afterwards.
 //
-// INVALID_ARGUMENT names the option that makes no sense; otherwise the engine's
-// own error from warming up.
+// INVALID_ARGUMENT names the option or the pinned text that makes no sense;
+// otherwise the engine's own error from warming up.
 absl::StatusOr<std::unique_ptr<Segmenter>> CreateSegmenter(
     LoadedModel model, const SegmenterOptions& options, Clock& clock,
     PipelineMetrics& metrics);

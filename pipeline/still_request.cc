@@ -113,10 +113,16 @@ absl::Status StillRequest::LookUpOrDecode(EngineInput* input) {
   const absl::Time start = core_.clock.Now();
   const ImageLimits& limits = core_.options.image_limits;
   const auto header = ReadImageHeader(content, limits);
-  if (!header.ok()) return WithField(header.status(), "image.content");
+  if (!header.ok()) {
+    core_.metrics.decode_errors.Add();
+    return WithField(header.status(), "image.content");
+  }
   auto image =
       DecodeImage(content, limits, core_.model.engine->host_allocator());
-  if (!image.ok()) return WithField(image.status(), "image.content");
+  if (!image.ok()) {
+    core_.metrics.decode_errors.Add();
+    return WithField(image.status(), "image.content");
+  }
   input->image = *std::move(image);
   response_.image = {input->image.width(), input->image.height(),
                      header->exif_orientation, std::move(digest), name};
@@ -159,16 +165,30 @@ void StillRequest::Encode(const EngineOutput& output) {
   Finish(std::move(response_));
 }
 
+void StillRequest::Abandon(absl::Status why) {
+  context_->Cancel();
+  Answer(std::move(why));
+}
+
 void StillRequest::Finish(absl::StatusOr<ConceptResponse> response) {
+  Answer(std::move(response));
+  // Only now: whoever waits for idleness may rely on `done` having returned.
+  ticket_.reset();
+}
+
+void StillRequest::Answer(absl::StatusOr<ConceptResponse> response) {
+  Done done;
+  {
+    const absl::MutexLock lock(&mutex_);
+    done.swap(done_);
+  }
+  if (done == nullptr) return;
   if (response.ok()) {
     core_.metrics.requests_finished.Add();
   } else {
     core_.metrics.requests_failed.Add();
   }
-  const Done done = std::move(done_);
   done(std::move(response));
-  // Only now: whoever waits for idleness may rely on `done` having returned.
-  ticket_.reset();
 }
 
 }  // namespace sam3

@@ -5,7 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "pipeline/admission.h"
 #include "pipeline/job.h"
@@ -19,6 +22,7 @@ namespace sam3 {
 // the decode pool, queued, run on the device, encoded on the encode pool. Asks
 // before every stage whether the answer is still wanted. Owns itself through
 // the closures and the job that carry it on; `done` is called exactly once.
+// Threads: Abandon() from any; everything else one stage after the other.
 class StillRequest : public std::enable_shared_from_this<StillRequest> {
  public:
   using Done = std::function<void(absl::StatusOr<ConceptResponse>)>;
@@ -31,6 +35,10 @@ class StillRequest : public std::enable_shared_from_this<StillRequest> {
   // Returns at once; the work goes on on the pools.
   void Start();
 
+  // Answers with `why` now, unless there was an answer already. The place in
+  // the admission is given back when the stage that is under way has ended.
+  void Abandon(absl::Status why);
+
  private:
   class StillJob;
 
@@ -40,12 +48,15 @@ class StillRequest : public std::enable_shared_from_this<StillRequest> {
   void OnEngineDone(absl::StatusOr<EngineOutput> output);
   void Encode(const EngineOutput& output);
   void Finish(absl::StatusOr<ConceptResponse> response);
+  void Answer(absl::StatusOr<ConceptResponse> response);
 
   PipelineCore& core_;
   ConceptRequest request_;
   const std::shared_ptr<RequestContext> context_;
   std::unique_ptr<Admission::Ticket> ticket_;
-  Done done_;
+  absl::Mutex mutex_;
+  // Null once it was called.
+  Done done_ ABSL_GUARDED_BY(mutex_);
   const absl::Time started_;
   // Filled stage by stage; one stage at a time touches it.
   ConceptResponse response_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -47,13 +48,31 @@ enum class DropReason {
   kCancelled,     // the stream ended first
 };
 
-struct StreamStarted {
-  std::string stream_id;
-  // 0 when the source has not shown a frame yet.
+// What a source says of itself before its first frame; 0 where it does not.
+// Sizes are those of upright frames.
+struct SourceFacts {
   int width = 0;
   int height = 0;
   double frame_rate = 0;
+};
+
+// What a client may send, and what it may leave to wait for how long.
+struct StreamLimits {
+  size_t max_frame_bytes = 0;
+  int max_unsent_frames = 0;
+  size_t max_unsent_bytes = 0;
+  absl::Duration slow_consumer_timeout;
+  absl::Duration heartbeat_interval;
+};
+
+struct StreamStarted {
+  std::string stream_id;
+  SourceFacts source;
   FrameDelivery delivery = FrameDelivery::kEvery;
+  ConceptOptions options;
+  double analyse_fps = 0;
+  int every_nth_frame = 1;
+  StreamLimits limits;
 };
 
 // Everything found for one prompt on one frame.
@@ -91,15 +110,21 @@ struct PromptsUpdated {
   int64_t effective_frame_index = 0;
 };
 
-// The source changed under the stream.
-enum class SourceEventKind { kResolutionChanged, kDamaged, kEnded };
+// The source shows itself, or changes under the stream.
+enum class SourceEventKind { kOpened, kResolutionChanged, kDamaged, kEnded };
 struct SourceEvent {
   SourceEventKind kind = SourceEventKind::kEnded;
   int64_t frame_index = 0;
   std::string message;
+  SourceFacts source;  // with kOpened and, but for the rate, kResolutionChanged
 };
 
 struct Heartbeat {};
+
+// The server stops; the stream is served for at most this long.
+struct GoingAway {
+  absl::Duration within;
+};
 
 // Last message of every stream: frames_in = answered + dropped + refused.
 struct StreamSummary {
@@ -109,8 +134,9 @@ struct StreamSummary {
   int64_t refused = 0;
 };
 
-using StreamEvent = std::variant<StreamStarted, FrameResult, FramesDropped,
-                                 FrameRefused, PromptRejected, PromptsUpdated,
-                                 SourceEvent, Heartbeat, StreamSummary>;
+using StreamEvent =
+    std::variant<StreamStarted, FrameResult, FramesDropped, FrameRefused,
+                 PromptRejected, PromptsUpdated, SourceEvent, Heartbeat,
+                 GoingAway, StreamSummary>;
 
 }  // namespace sam3

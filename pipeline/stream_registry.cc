@@ -40,22 +40,36 @@ absl::StatusOr<std::shared_ptr<StreamSession>> StreamRegistry::Open(
                                               std::move(context), listener,
                                               std::move(ticket));
   SAM3_RETURN_IF_ERROR(stream->Start());
-  const absl::MutexLock lock(&mutex_);
-  streams_.push_back(stream);
+  std::vector<Order> orders;
+  {
+    const absl::MutexLock lock(&mutex_);
+    streams_.push_back(stream);
+    orders = orders_;
+  }
+  for (const Order& order : orders) order(*stream);
   return stream;
 }
 
+void StreamRegistry::GoAway(absl::Time until) {
+  GiveAll([until](LocalStream& stream) { stream.GoAway(until); });
+}
+
 void StreamRegistry::Drain(const absl::Status& status) {
-  for (const auto& stream : Snapshot()) stream->Drain(status);
+  GiveAll([status](LocalStream& stream) { stream.Drain(status); });
 }
 
 void StreamRegistry::CancelAll(const absl::Status& status) {
-  for (const auto& stream : Snapshot()) stream->Cancel(status);
+  GiveAll([status](LocalStream& stream) { stream.Cancel(status); });
 }
 
-std::vector<std::shared_ptr<LocalStream>> StreamRegistry::Snapshot() const {
-  const absl::MutexLock lock(&mutex_);
-  return streams_;
+void StreamRegistry::GiveAll(const Order& order) {
+  std::vector<std::shared_ptr<LocalStream>> streams;
+  {
+    const absl::MutexLock lock(&mutex_);
+    streams = streams_;
+    orders_.push_back(order);
+  }
+  for (const auto& stream : streams) order(*stream);
 }
 
 void StreamRegistry::TickUntilStopped() {

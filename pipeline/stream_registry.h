@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "pipeline/admission.h"
 #include "pipeline/local_stream.h"
 #include "pipeline/pipeline_core.h"
@@ -32,18 +34,24 @@ class StreamRegistry {
       StreamConfig config, std::shared_ptr<RequestContext> context,
       StreamListener* listener, std::unique_ptr<Admission::Ticket> ticket);
 
-  // Every stream answers what it has and then ends with `status`.
+  // These hold for every stream, also for one that is being opened.
+  // The client is told that it is served until `until` at most.
+  void GoAway(absl::Time until);
+  // The stream answers what it has and then ends with `status`.
   void Drain(const absl::Status& status);
-  // Every stream ends now.
+  // The stream ends now.
   void CancelAll(const absl::Status& status);
 
  private:
-  std::vector<std::shared_ptr<LocalStream>> Snapshot() const;
+  using Order = std::function<void(LocalStream&)>;
+  void GiveAll(const Order& order);
   void TickUntilStopped();
 
   PipelineCore& core_;
   mutable absl::Mutex mutex_;
   std::vector<std::shared_ptr<LocalStream>> streams_ ABSL_GUARDED_BY(mutex_);
+  // What all streams were told, for those that come later.
+  std::vector<Order> orders_ ABSL_GUARDED_BY(mutex_);
   uint64_t next_number_ ABSL_GUARDED_BY(mutex_) = 1;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread ticker_;

@@ -38,9 +38,10 @@ class StreamSession {
   // back-pressure that reaches the client.
   virtual bool WantsInput() const = 0;
 
-  // FAILED_PRECONDITION when the source is of another kind or input has been
-  // closed. A frame that cannot be decoded is no error here: it is refused in
-  // the output.
+  // INVALID_ARGUMENT when the source is of another kind. A frame that cannot
+  // be decoded is no error here: it is refused in the output. So is a frame
+  // that comes when a draining server takes no more; other input after the end,
+  // whoever ended it, is ignored.
   virtual absl::Status PushFrame(PushedFrame frame) = 0;
   virtual absl::Status PushChunk(std::string bytes) = 0;
 

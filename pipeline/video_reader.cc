@@ -65,6 +65,8 @@ class ThreadedReader final : public VideoReader {
       decoder_ = decoder->get();
       if (stopped_) decoder_->Interrupt();
     }
+    sink_.SourceOpened(
+        {(*decoder)->width(), (*decoder)->height(), (*decoder)->frame_rate()});
     const absl::Status status = Decode(**decoder);
     {
       const absl::MutexLock lock(&mutex_);
@@ -93,9 +95,11 @@ class ThreadedReader final : public VideoReader {
       const absl::Duration spent = clock_.Now() - start;
       VideoPicture& next = **picture;
       if (next.size_changed) {
-        sink_.ReportSource(SourceEventKind::kResolutionChanged,
-                           absl::StrCat("frames are now ", next.image.width(),
-                                        " x ", next.image.height()));
+        const SourceFacts facts{next.image.width(), next.image.height(), 0};
+        sink_.ReportSource(
+            {SourceEventKind::kResolutionChanged, 0,
+             absl::StrCat("frames are now ", facts.width, " x ", facts.height),
+             facts});
       }
       if (!sink_.Publish({std::move(next.image), next.start_offset, spent})) {
         return absl::CancelledError("the stream has ended");
@@ -103,11 +107,13 @@ class ThreadedReader final : public VideoReader {
     }
     if (decoder.damaged_packets() > 0) {
       sink_.ReportSource(
-          SourceEventKind::kDamaged,
-          absl::StrCat(decoder.damaged_packets(),
-                       " parts of the video could not be decoded"));
+          {SourceEventKind::kDamaged,
+           0,
+           absl::StrCat(decoder.damaged_packets(),
+                        " parts of the video could not be decoded"),
+           {}});
     }
-    sink_.ReportSource(SourceEventKind::kEnded, "the video has ended");
+    sink_.ReportSource({SourceEventKind::kEnded, 0, "the video has ended", {}});
     return absl::OkStatus();
   }
 

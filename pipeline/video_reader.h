@@ -26,9 +26,12 @@ struct DecodedFrame {
 class FrameSink {
  public:
   virtual ~FrameSink() = default;
+  // First call, unless the source cannot be opened.
+  virtual void SourceOpened(const SourceFacts& facts) = 0;
   // Blocks while there is no room; false when the stream has ended.
   virtual bool Publish(DecodedFrame frame) = 0;
-  virtual void ReportSource(SourceEventKind kind, std::string message) = 0;
+  // The event's frame is the next one.
+  virtual void ReportSource(SourceEvent event) = 0;
   // Last call: OK at a clean end, otherwise why the source ended early.
   virtual void SourceEnded(absl::Status status) = 0;
 };

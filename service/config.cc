@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -26,6 +27,8 @@ constexpr char kExamples[] =
     "  sam3-server                                the embedded demo model\n"
     "  sam3-server --model ~/sam3 --device cuda:0\n"
     "  sam3-server --config server.textproto --check-config\n";
+
+constexpr int kMaxPinnedTexts = 1024;
 
 bool IsLoopback(absl::string_view address) {
   return absl::StartsWith(address, "127.") ||
@@ -45,6 +48,7 @@ class SettingsBuilder {
     Model();
     Limits();
     MediaRoot();
+    PinnedTexts();
     return std::move(violations_);
   }
 
@@ -73,10 +77,15 @@ class SettingsBuilder {
     Address("--health-listen", config_.health_listen(), &out_.health_address);
     Address("--metrics-listen", config_.metrics_listen(),
             &out_.metrics_address);
+    out_.insecure_no_auth = config_.insecure_no_auth();
     out_.server.reflection = config_.reflection();
     out_.server.version = kVersion;
     Bounded("--drain-seconds", config_.drain_seconds(), 1, 3600,
             [this](int n) { out_.drain_timeout = absl::Seconds(n); });
+    Bounded("drain_notice_seconds", config_.drain_notice_seconds(), 1, 3600,
+            [this](int n) { out_.segmenter.drain_notice = absl::Seconds(n); });
+    Bounded("--lame-duck-seconds", config_.lame_duck_seconds(), 1, 3600,
+            [this](int n) { out_.lame_duck = absl::Seconds(n); });
   }
 
   void Model() {
@@ -119,6 +128,28 @@ class SettingsBuilder {
             [&](int n) {
               options.image_cache_bytes = static_cast<size_t>(n) << 20;
             });
+    Bounded("limits.max_frame_mb", limits.max_frame_mb(), 1, 1024, [&](int n) {
+      options.max_frame_bytes = static_cast<size_t>(n) << 20;
+    });
+    TransportLimits();
+  }
+
+  void TransportLimits() {
+    const auto& limits = config_.limits();
+    Server::Options& options = out_.server;
+    Bounded("limits.max_calls_per_connection",
+            limits.max_calls_per_connection(), 1, 100'000,
+            [&](int n) { options.max_concurrent_streams = n; });
+    Bounded(
+        "limits.max_message_mb", limits.max_message_mb(), 1, 1024,
+        [&](int n) { options.limits.max_message_bytes = int64_t{n} << 20; });
+    Bounded("limits.receive_memory_mb", limits.receive_memory_mb(), 1, 1 << 20,
+            [&](int n) {
+              options.receive_memory_bytes = static_cast<size_t>(n) << 20;
+            });
+    Bounded("limits.max_connection_age_minutes",
+            limits.max_connection_age_minutes(), 1, 10'000,
+            [&](int n) { options.max_connection_age = absl::Minutes(n); });
   }
 
   void MediaRoot() {
@@ -129,6 +160,27 @@ class SettingsBuilder {
           absl::StrCat("--media-root ", config_.media_root(), " is no folder"));
     }
     out_.server.media_root = config_.media_root();
+  }
+
+  // How many tokens a text has is known once the model is loaded.
+  void PinnedTexts() {
+    if (config_.pinned_texts_size() > kMaxPinnedTexts) {
+      Violate(absl::StrCat("pinned_texts has ", config_.pinned_texts_size(),
+                           " entries; at most ", kMaxPinnedTexts,
+                           " are allowed"));
+    }
+    const auto limit = static_cast<size_t>(out_.server.limits.max_text_bytes);
+    for (int i = 0; i < config_.pinned_texts_size(); ++i) {
+      const std::string& text = config_.pinned_texts(i);
+      if (absl::StripAsciiWhitespace(text).empty()) {
+        Violate(absl::StrCat("pinned_texts[", i, "] is empty"));
+      } else if (text.size() > limit) {
+        Violate(absl::StrCat("pinned_texts[", i, "] has ", text.size(),
+                             " bytes; at most ", limit, " are allowed"));
+      }
+    }
+    out_.segmenter.pinned_texts = {config_.pinned_texts().begin(),
+                                   config_.pinned_texts().end()};
   }
 
   // 0 leaves the default in place.
@@ -189,6 +241,10 @@ void AddFlags(CLI::App* app, Flags* flags, ServerSettings* settings) {
   app->add_option_function<int>(
       "--drain-seconds", [&config](int n) { config.set_drain_seconds(n); },
       "Time to finish accepted work after SIGTERM (default: 30)");
+  app->add_option_function<int>(
+      "--lame-duck-seconds",
+      [&config](int n) { config.set_lame_duck_seconds(n); },
+      "Time to serve on, as not ready, before draining (default: 0)");
   app->add_flag_callback(
       "--reflection", [&config] { config.set_reflection(true); },
       "Offer gRPC reflection");
@@ -291,10 +347,29 @@ std::string PrintServerSettings(const ServerSettings& settings) {
   limits->set_max_batch_pairs(settings.segmenter.max_batch_pairs);
   limits->set_image_cache_mb(
       static_cast<int>(settings.segmenter.image_cache_bytes >> 20));
+  limits->set_max_calls_per_connection(settings.server.max_concurrent_streams);
+  limits->set_max_message_mb(
+      static_cast<int>(settings.server.limits.max_message_bytes >> 20));
+  limits->set_max_frame_mb(
+      static_cast<int>(settings.segmenter.max_frame_bytes >> 20));
+  limits->set_receive_memory_mb(
+      static_cast<int>(settings.server.receive_memory_bytes >> 20));
+  if (settings.server.max_connection_age != absl::InfiniteDuration()) {
+    limits->set_max_connection_age_minutes(static_cast<int>(
+        absl::ToInt64Minutes(settings.server.max_connection_age)));
+  }
   config.set_media_root(settings.server.media_root);
   config.set_reflection(settings.server.reflection);
+  config.set_insecure_no_auth(settings.insecure_no_auth);
   config.set_drain_seconds(
       static_cast<int>(absl::ToInt64Seconds(settings.drain_timeout)));
+  config.set_drain_notice_seconds(
+      static_cast<int>(absl::ToInt64Seconds(settings.segmenter.drain_notice)));
+  config.set_lame_duck_seconds(
+      static_cast<int>(absl::ToInt64Seconds(settings.lame_duck)));
+  for (const std::string& text : settings.segmenter.pinned_texts) {
+    config.add_pinned_texts(text);
+  }
   std::string text;
   google::protobuf::TextFormat::PrintToString(config, &text);
   return text;

@@ -19,6 +19,9 @@ struct ServerSettings {
   std::string health_address = "127.0.0.1:50052";
   std::string metrics_address = "127.0.0.1:9090";
   absl::Duration drain_timeout = absl::Seconds(30);
+  // Between NOT_SERVING and the drain.
+  absl::Duration lame_duck;
+  bool insecure_no_auth = false;
   bool json_logs = false;
   bool check_only = false;
   bool print_only = false;

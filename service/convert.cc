@@ -48,6 +48,13 @@ v1::Instance InstanceToProto(Instance instance) {
   return out;
 }
 
+template <typename Message>
+void WriteFacts(const SourceFacts& facts, Message* out) {
+  out->set_width_px(facts.width);
+  out->set_height_px(facts.height);
+  out->set_frame_rate(facts.frame_rate);
+}
+
 // Fills the one message of a stream response that an event becomes.
 struct EventWriter {
   v1::SegmentStreamResponse* out;
@@ -55,12 +62,35 @@ struct EventWriter {
   void operator()(const StreamStarted& event) const {
     auto* started = out->mutable_started();
     started->set_stream_id(event.stream_id);
-    started->set_width_px(event.width);
-    started->set_height_px(event.height);
-    started->set_frame_rate(event.frame_rate);
-    started->set_delivery(event.delivery == FrameDelivery::kLatest
-                              ? v1::StreamConfig::DELIVERY_LATEST
-                              : v1::StreamConfig::DELIVERY_EVERY);
+    WriteFacts(event.source, started);
+    auto* policy = started->mutable_policy();
+    policy->set_delivery(event.delivery == FrameDelivery::kLatest
+                             ? v1::StreamConfig::DELIVERY_LATEST
+                             : v1::StreamConfig::DELIVERY_EVERY);
+    policy->set_task(v1::StreamConfig::TASK_DETECT);
+    policy->set_score_threshold(event.options.score_threshold);
+    if (event.options.nms_iou_threshold.has_value()) {
+      policy->mutable_nms()->set_iou_threshold(
+          *event.options.nms_iou_threshold);
+    }
+    policy->set_max_instances_per_prompt(
+        event.options.max_instances_per_prompt);
+    *policy->mutable_mask_options() = ToProto(event.options.mask);
+    if (!event.options.fields.mask) {
+      policy->mutable_mask_options()->set_format(v1::MaskOptions::FORMAT_NONE);
+    }
+    policy->set_analyse_fps(event.analyse_fps);
+    policy->set_every_nth_frame(event.every_nth_frame);
+    auto* limits = started->mutable_limits();
+    limits->set_max_frame_size_bytes(
+        static_cast<int64_t>(event.limits.max_frame_bytes));
+    limits->set_max_unsent_frame_count(event.limits.max_unsent_frames);
+    limits->set_max_unsent_size_bytes(
+        static_cast<int64_t>(event.limits.max_unsent_bytes));
+    *limits->mutable_slow_consumer_timeout() =
+        ToProto(event.limits.slow_consumer_timeout);
+    *limits->mutable_heartbeat_interval() =
+        ToProto(event.limits.heartbeat_interval);
   }
   void operator()(FrameResult event) const {
     auto* result = out->mutable_result();
@@ -100,6 +130,9 @@ struct EventWriter {
   void operator()(const SourceEvent& event) const {
     auto* source = out->mutable_source_event();
     switch (event.kind) {
+      case SourceEventKind::kOpened:
+        source->set_kind(v1::SourceEvent::KIND_OPENED);
+        break;
       case SourceEventKind::kResolutionChanged:
         source->set_kind(v1::SourceEvent::KIND_RESOLUTION_CHANGED);
         break;
@@ -112,8 +145,12 @@ struct EventWriter {
     }
     source->set_frame_index(event.frame_index);
     source->set_message(event.message);
+    WriteFacts(event.source, source);
   }
   void operator()(Heartbeat) const { out->mutable_heartbeat(); }
+  void operator()(const GoingAway& event) const {
+    *out->mutable_going_away()->mutable_within() = ToProto(event.within);
+  }
   void operator()(const StreamSummary& event) const {
     auto* summary = out->mutable_summary();
     summary->set_frames_in_count(event.frames_in);
@@ -181,6 +218,42 @@ MaskOptions FromProto(const v1::MaskOptions& options) {
   out.max_side = options.max_side_px();
   out.outer_only = options.outer_only();
   out.polygon_tolerance = options.polygon_tolerance_px();
+  return out;
+}
+
+v1::MaskOptions ToProto(const MaskOptions& options) {
+  v1::MaskOptions out;
+  switch (options.format) {
+    case MaskFormat::kRle:
+      out.set_format(v1::MaskOptions::FORMAT_RLE);
+      break;
+    case MaskFormat::kPolygon:
+      out.set_format(v1::MaskOptions::FORMAT_POLYGON);
+      break;
+    case MaskFormat::kPng:
+      out.set_format(v1::MaskOptions::FORMAT_PNG);
+      break;
+    case MaskFormat::kBits:
+      out.set_format(v1::MaskOptions::FORMAT_BITS);
+      break;
+    case MaskFormat::kNone:
+      out.set_format(v1::MaskOptions::FORMAT_NONE);
+      break;
+  }
+  switch (options.resolution) {
+    case MaskResolution::kFull:
+      out.set_resolution(v1::MaskOptions::RESOLUTION_FULL);
+      break;
+    case MaskResolution::kMaxSide:
+      out.set_resolution(v1::MaskOptions::RESOLUTION_MAX_SIDE);
+      break;
+    case MaskResolution::kModel:
+      out.set_resolution(v1::MaskOptions::RESOLUTION_MODEL);
+      break;
+  }
+  out.set_max_side_px(options.max_side);
+  out.set_outer_only(options.outer_only);
+  out.set_polygon_tolerance_px(static_cast<float>(options.polygon_tolerance));
   return out;
 }
 
@@ -263,7 +336,8 @@ v1::Mask ToProto(EncodedMask mask) {
 v1::PromptResult ToProto(PromptResult result) {
   v1::PromptResult out;
   out.set_prompt_index(result.prompt_index);
-  out.set_prompt_id(result.prompt_id);
+  out.set_prompt_id(std::move(result.prompt_id));
+  out.set_text(std::move(result.text));
   out.set_presence_score(result.presence_score);
   for (Instance& instance : result.instances) {
     *out.add_instances() = InstanceToProto(std::move(instance));

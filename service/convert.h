@@ -23,5 +23,6 @@ v1::Mask ToProto(EncodedMask mask);
 v1::PromptResult ToProto(PromptResult result);
 v1::SegmentConceptsResponse ToProto(ConceptResponse response);
 v1::SegmentStreamResponse ToProto(StreamEvent event);
+v1::MaskOptions ToProto(const MaskOptions& options);
 
 }  // namespace sam3

@@ -68,15 +68,39 @@ absl::Status InvalidRequest(const std::vector<FieldViolation>& violations) {
   return WithReason(std::move(status), reason::kInvalidRequest);
 }
 
+absl::Status WithRenamedFields(
+    const absl::Status& status,
+    const std::vector<std::pair<std::string, std::string>>& names) {
+  const auto renamed = [&names](const std::string& field) {
+    for (const auto& [from, to] : names) {
+      if (field == from) return to;
+    }
+    return field;
+  };
+  if (!status.GetPayload(kViolationsPayload).has_value()) {
+    const std::string field = FieldOf(status);
+    return field.empty() ? status : WithField(status, renamed(field));
+  }
+  std::vector<FieldViolation> violations;
+  const google::rpc::BadRequest bad = BadRequestOf(status);
+  for (const auto& violation : bad.field_violations()) {
+    violations.push_back({renamed(violation.field()), violation.description()});
+  }
+  return InvalidRequest(violations);
+}
+
+std::string ToldReasonOf(const absl::Status& status) {
+  const std::string reason = ReasonOf(status);
+  return reason.empty() ? std::string(UsualReason(status.code())) : reason;
+}
+
 google::rpc::Status ToRpcStatus(const absl::Status& status) {
   google::rpc::Status out;
   out.set_code(static_cast<int>(status.code()));
   out.set_message(std::string(status.message().substr(0, kMaxMessageBytes)));
   if (status.ok()) return out;
   google::rpc::ErrorInfo info;
-  const std::string reason = ReasonOf(status);
-  info.set_reason(reason.empty() ? std::string(UsualReason(status.code()))
-                                 : reason);
+  info.set_reason(ToldReasonOf(status));
   info.set_domain(std::string(kErrorDomain));
   if (const std::string field = FieldOf(status); !field.empty()) {
     (*info.mutable_metadata())["field"] = field;

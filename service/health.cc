@@ -24,7 +24,11 @@ class GrpcHealth final : public HealthEndpoint {
   }
 
   void SetServing(bool serving) override {
-    server_->GetHealthCheckService()->SetServingStatus(serving);
+    grpc::HealthCheckServiceInterface& health =
+        *server_->GetHealthCheckService();
+    if (serving) health.SetServingStatus("startup", true);
+    health.SetServingStatus("readiness", serving);
+    health.SetServingStatus("", serving);
   }
   int port() const override { return port_; }
 
@@ -57,7 +61,10 @@ absl::StatusOr<std::unique_ptr<HealthEndpoint>> HealthEndpoint::Start(
         "cannot listen on ", address,
         " for health: the port is taken or the address is not this host's"));
   }
-  server->GetHealthCheckService()->SetServingStatus(false);
+  server->GetHealthCheckService()->SetServingStatus("", false);
+  server->GetHealthCheckService()->SetServingStatus("readiness", false);
+  server->GetHealthCheckService()->SetServingStatus("startup", false);
+  server->GetHealthCheckService()->SetServingStatus("liveness", true);
   return std::make_unique<GrpcHealth>(std::move(rest), std::move(server), port);
 }
 

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "absl/time/time.h"
+
 namespace sam3 {
 
 // What a client may ask for; told by GetServerInfo and checked by validation.
@@ -12,6 +14,10 @@ struct ServiceLimits {
   int max_id_bytes = 64;      // prompt_id, image_id, request_id
   int64_t max_message_bytes = 16 << 20;
   int64_t max_chunk_bytes = 1 << 20;
+  // Of all uploads together that are not complete yet.
+  int64_t max_uploading_bytes = 256 << 20;
+  // For the first message of a stream, and for each next one of an upload.
+  absl::Duration message_timeout = absl::Seconds(10);
   int max_mask_side = 16'384;
 };
 

@@ -1,3 +1,5 @@
+#include <google/protobuf/stubs/logging.h>
+
 #include <cstdio>
 #include <memory>
 #include <utility>
@@ -47,6 +49,8 @@ void LogReady(const Logger& log, const ServerSettings& settings,
 }
 
 int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
+  // Protobuf would write a line for every broken message, at a client's will.
+  google::protobuf::SetLogHandler(nullptr);
   RealClock clock;
   const absl::Time start = clock.Now();
   const Logger log(LogLevel::kInfo, settings.json_logs ? LogFormat::kJson
@@ -54,8 +58,10 @@ int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
   PipelineMetrics metrics;
   auto health = HealthEndpoint::Start(settings.health_address);
   if (!health.ok()) return Refuse(health.status());
-  auto endpoint = MetricsEndpoint::Start(settings.metrics_address, metrics,
-                                         settings.server.version);
+  RpcMetrics calls;
+  auto endpoint = MetricsEndpoint::Start(
+      settings.metrics_address,
+      {metrics, calls, settings.server.version, settings.insecure_no_auth});
   if (!endpoint.ok()) return Refuse(endpoint.status());
   log.Log(LogLevel::kInfo, "loading",
           {{"model", settings.engine.model_dir.empty()
@@ -68,11 +74,12 @@ int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
       CreateSegmenter(*std::move(model), settings.segmenter, clock, metrics);
   if (!segmenter.ok()) return Refuse(segmenter.status());
   absl::StatusOr<std::unique_ptr<Server>> server =
-      Server::Start(settings.server, *std::move(segmenter));
+      Server::Start(settings.server, *std::move(segmenter), calls);
   if (!server.ok()) return Refuse(server.status());
   const EngineInfo info = (*server)->segmenter().engine_info();
   LogReady(log, settings, **server, info, (*server)->segmenter().capacity(),
            clock.Now() - start);
+  (*endpoint)->SetModel(info);
   (*health)->SetServing(true);
 
   absl::Status device;
@@ -82,6 +89,8 @@ int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
   (*health)->SetServing(false);
   log.Log(device.ok() ? LogLevel::kInfo : LogLevel::kError, "draining",
           {{"why", device.ok() ? "signal" : std::string(device.message())}});
+  // Whoever sends work looks elsewhere in the meantime; impatience is heard.
+  if (device.ok()) signals.Await(settings.lame_duck);
   (*server)->Drain(clock.Now() + settings.drain_timeout);
   server->reset();
   log.Log(LogLevel::kInfo, "stopped",

@@ -9,7 +9,11 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "pipeline/error_reason.h"
+#include "service/process_facts.h"
 
 namespace sam3 {
 namespace {
@@ -94,15 +98,15 @@ class FamilyWriter {
   std::vector<MetricFamily> families_;
 };
 
-class PipelineCollectable final : public prometheus::Collectable {
+class ServerCollectable final : public prometheus::Collectable {
  public:
-  PipelineCollectable(const PipelineMetrics& metrics, std::string version)
-      : metrics_(metrics), version_(std::move(version)) {}
+  explicit ServerCollectable(MetricsEndpoint::Sources sources)
+      : sources_(std::move(sources)), metrics_(sources_.pipeline) {}
 
   std::vector<MetricFamily> Collect() const override {
     FamilyWriter out;
-    out.Value("sam3_build_info", "The running version.", 1,
-              {{"version", version_}});
+    Process(&out);
+    Calls(&out);
     Requests(&out);
     Stages(&out);
     Device(&out);
@@ -111,7 +115,55 @@ class PipelineCollectable final : public prometheus::Collectable {
     return out.Take();
   }
 
+  void SetModel(const EngineInfo& model) {
+    const absl::MutexLock lock(&mutex_);
+    model_ = {{"name", model.model_name},
+              {"fingerprint", model.model_fingerprint},
+              {"device", model.device},
+              {"dtype", model.dtype}};
+  }
+
  private:
+  void Process(FamilyWriter* out) const {
+    out->Value("sam3_build_info", "The running version.", 1,
+               {{"version", sources_.version}});
+    {
+      const absl::MutexLock lock(&mutex_);
+      if (!model_.empty()) {
+        out->Value("sam3_model_loaded_info", "The model that is served.", 1,
+                   model_);
+      }
+    }
+    out->Value("sam3_insecure_option", "1 where a protection is off.",
+               sources_.insecure_no_auth ? 1 : 0, {{"name", "no_auth"}});
+    out->Value("sam3_draining", "1 while the server stops.",
+               static_cast<double>(metrics_.draining.value()));
+    out->Value("sam3_rss_bytes", "Memory that the process holds.",
+               static_cast<double>(ResidentBytes()));
+    out->Value("sam3_open_fds", "Files and sockets that are open.",
+               static_cast<double>(OpenFileCount()));
+  }
+
+  void Calls(FamilyWriter* out) const {
+    for (size_t method = 0; method < RpcMetrics::kMethodCount; ++method) {
+      for (size_t code = 0; code < RpcMetrics::kCodeCount; ++code) {
+        const int64_t count = sources_.rpc.finished(method, code).value();
+        // Series that never counted are left out, but for success.
+        if (count == 0 && code != 0) continue;
+        out->Count(
+            "sam3_calls_total", "Calls that ended, by method and code.", count,
+            {{"method", std::string(kRpcMethodNames[method])},
+             {"code",
+              absl::StatusCodeToString(static_cast<absl::StatusCode>(code))}});
+      }
+    }
+    for (size_t reason = 0; reason < RpcMetrics::kReasonCount; ++reason) {
+      out->Count("sam3_call_errors_total", "Calls that failed, by reason.",
+                 sources_.rpc.failed(reason).value(),
+                 {{"reason", std::string(reason::kAll[reason])}});
+    }
+  }
+
   void Requests(FamilyWriter* out) const {
     const PipelineMetrics& m = metrics_;
     const std::pair<const char*, const Counter*> outcomes[] = {
@@ -133,6 +185,9 @@ class PipelineCollectable final : public prometheus::Collectable {
                m.cancelled_after_engine.value(), {{"engine", "wasted"}});
     out->Value("sam3_requests_active", "Still requests in work.",
                static_cast<double>(m.requests_active.value()));
+    out->Count("sam3_decode_errors_total",
+               "Pictures, frames and parts of videos that are broken.",
+               m.decode_errors.value());
   }
 
   void Stages(FamilyWriter* out) const {
@@ -171,6 +226,20 @@ class PipelineCollectable final : public prometheus::Collectable {
                       m.batch_pairs);
     out->Value("sam3_engine_busy_seconds_total", "Time the engine worked.",
                static_cast<double>(m.engine_busy_nanoseconds.value()) * 1e-9);
+    const std::pair<const char*, int64_t> errors[] = {
+        {"oom", m.engine_out_of_memory.value()},
+        {"lost", m.device_lost.value()},
+        {"other", m.engine_other_errors.value()}};
+    for (const auto& [kind, count] : errors) {
+      out->Count("sam3_engine_errors_total", "Failures of the engine by kind.",
+                 count, {{"kind", kind}});
+    }
+    out->Value("sam3_engine_memory_bytes", "Memory of the engine.",
+               static_cast<double>(m.engine_weights_bytes.value()),
+               {{"kind", "weights"}});
+    out->Value("sam3_engine_memory_bytes", "Memory of the engine.",
+               static_cast<double>(m.engine_working_bytes.value()),
+               {{"kind", "working"}});
     out->Value("sam3_device_lost", "1 once the device is gone for good.",
                static_cast<double>(m.device_lost.value()));
   }
@@ -217,34 +286,38 @@ class PipelineCollectable final : public prometheus::Collectable {
                       m.frame_age_seconds);
   }
 
+  const MetricsEndpoint::Sources sources_;
   const PipelineMetrics& metrics_;
-  const std::string version_;
+  mutable absl::Mutex mutex_;
+  std::vector<ClientMetric::Label> model_ ABSL_GUARDED_BY(mutex_);
 };
 
 class PrometheusEndpoint final : public MetricsEndpoint {
  public:
   PrometheusEndpoint(std::unique_ptr<prometheus::Exposer> exposer,
-                     std::shared_ptr<PipelineCollectable> collectable)
+                     std::shared_ptr<ServerCollectable> collectable)
       : collectable_(std::move(collectable)), exposer_(std::move(exposer)) {
     exposer_->RegisterCollectable(collectable_);
   }
   int port() const override { return exposer_->GetListeningPorts().front(); }
+  void SetModel(const EngineInfo& model) override {
+    collectable_->SetModel(model);
+  }
 
  private:
-  const std::shared_ptr<PipelineCollectable> collectable_;
+  const std::shared_ptr<ServerCollectable> collectable_;
   const std::unique_ptr<prometheus::Exposer> exposer_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(
-    const std::string& address, const PipelineMetrics& metrics,
-    const std::string& version) {
+    const std::string& address, Sources sources) {
   // The exposer reports a port in use by an exception, and nothing else does.
   try {
     return std::make_unique<PrometheusEndpoint>(
         std::make_unique<prometheus::Exposer>(address, /*num_threads=*/2),
-        std::make_shared<PipelineCollectable>(metrics, version));
+        std::make_shared<ServerCollectable>(std::move(sources)));
   } catch (const std::exception&) {
     return absl::UnavailableError(absl::StrCat(
         "cannot listen on ", address,

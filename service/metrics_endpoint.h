@@ -4,21 +4,33 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "inference/engine.h"
 #include "pipeline/metrics.h"
+#include "service/rpc/rpc_metrics.h"
 
 namespace sam3 {
 
-// Serves the pipeline's numbers to Prometheus on GET /metrics, in base units,
+// Serves the process's numbers to Prometheus on GET /metrics, in base units,
 // names beginning with sam3_. Has its own threads; the values are read when
 // somebody asks.
 class MetricsEndpoint {
  public:
-  // `metrics` must outlive the endpoint. UNAVAILABLE when the address cannot be
-  // bound.
+  struct Sources {
+    const PipelineMetrics& pipeline;
+    const RpcMetrics& rpc;
+    std::string version;
+    // The server was told to go without keys beyond loopback.
+    bool insecure_no_auth = false;
+  };
+
+  // What `sources` refers to must outlive the endpoint. UNAVAILABLE when the
+  // address cannot be bound.
   static absl::StatusOr<std::unique_ptr<MetricsEndpoint>> Start(
-      const std::string& address, const PipelineMetrics& metrics,
-      const std::string& version);
+      const std::string& address, Sources sources);
   virtual ~MetricsEndpoint() = default;
+
+  // Tells which model is served, once it is.
+  virtual void SetModel(const EngineInfo& model) = 0;
   // The port that was bound; of use when the address asked for port 0.
   virtual int port() const = 0;
 };

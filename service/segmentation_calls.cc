@@ -7,6 +7,7 @@
 #include "inference/engine_factory.h"
 #include "service/convert.h"
 #include "service/explain.h"
+#include "service/field_selection.h"
 
 namespace sam3 {
 
@@ -16,10 +17,8 @@ void SegmentationCalls::SegmentConcepts(
     const Respond<v1::SegmentConceptsResponse>& respond) const {
   absl::StatusOr<ConceptRequest> valid = validator_.ValidateConcepts(request);
   if (!valid.ok()) return respond(valid.status());
-  std::vector<std::string> texts;
   std::vector<std::string> warnings;
   for (size_t i = 0; i < valid->prompts.size(); ++i) {
-    texts.push_back(valid->prompts[i].text);
     if (valid->prompts[i].tokens.truncated) {
       warnings.push_back(absl::StrCat("prompts[", i, "].text was cut to ",
                                       kTextContextLength, " tokens"));
@@ -27,14 +26,14 @@ void SegmentationCalls::SegmentConcepts(
   }
   segmenter_.SegmentConcepts(
       *std::move(valid), context,
-      [respond, texts = std::move(texts), warnings = std::move(warnings)](
+      [respond, warnings = std::move(warnings),
+       fields = FieldSelection(request.fields(),
+                               *v1::SegmentConceptsResponse::descriptor())](
           absl::StatusOr<ConceptResponse> response) {
         if (!response.ok()) return respond(response.status());
         v1::SegmentConceptsResponse out = ToProto(*std::move(response));
-        for (int i = 0; i < out.results_size(); ++i) {
-          out.mutable_results(i)->set_text(texts[static_cast<size_t>(i)]);
-        }
         for (const std::string& warning : warnings) out.add_warnings(warning);
+        fields.Trim(&out);
         respond(std::move(out));
       });
 }
@@ -43,7 +42,7 @@ void SegmentationCalls::EmbedImage(
     const v1::EmbedImageRequest& request,
     const std::shared_ptr<RequestContext>& context,
     const Respond<v1::EmbedImageResponse>& respond) const {
-  absl::StatusOr<ImageSource> valid = validator_.ValidateImage(request.image());
+  absl::StatusOr<ImageSource> valid = validator_.ValidateEmbed(request);
   if (!valid.ok()) return respond(valid.status());
   segmenter_.EmbedImage(
       *std::move(valid), context,

@@ -3,16 +3,19 @@
 #include <dlfcn.h>
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
+#include <limits>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "inference/base/status_macros.h"
-#include "sam3/v1/segmentation_service.grpc.pb.h"
+#include "service/process_facts.h"
 #include "service/rpc/completion_loop.h"
 #include "service/rpc/stream_call.h"
 #include "service/rpc/unary_call.h"
 #include "service/rpc/upload_call.h"
+#include "service/rpc/wire.h"
 #include "service/segmentation_calls.h"
 #include "service/validate.h"
 
@@ -22,6 +25,8 @@ namespace {
 // Calls that wait to be accepted, per method; each accepted one is replaced.
 constexpr int kListeners = 4;
 constexpr int kMaxSendBytes = 64 << 20;
+// Time for the last words of calls that a drain's deadline has ended.
+constexpr absl::Duration kFarewell = absl::Seconds(2);
 constexpr int kMaxMetadataBytes = 32 << 10;
 
 void SetChannelArguments(const Server::Options& options,
@@ -29,6 +34,15 @@ void SetChannelArguments(const Server::Options& options,
   builder->SetMaxReceiveMessageSize(
       static_cast<int>(options.limits.max_message_bytes));
   builder->SetMaxSendMessageSize(kMaxSendBytes);
+  grpc::ResourceQuota quota("sam3");
+  quota.Resize(options.receive_memory_bytes > 0
+                   ? options.receive_memory_bytes
+                   : static_cast<size_t>(UsableMemoryBytes() / 4));
+  builder->SetResourceQuota(quota);
+  // gRPC takes the largest int for "never".
+  const auto age_ms = static_cast<int>(
+      std::min(absl::ToInt64Milliseconds(options.max_connection_age),
+               int64_t{std::numeric_limits<int>::max()}));
   const std::pair<const char*, int> arguments[] = {
       {GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_concurrent_streams},
       {GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes},
@@ -38,8 +52,12 @@ void SetChannelArguments(const Server::Options& options,
       {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000},
       {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
       {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000},
+      {GRPC_ARG_HTTP2_MAX_PING_STRIKES, 2},
       {GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0},
-      {GRPC_ARG_MAX_CONNECTION_IDLE_MS, 300'000}};
+      {GRPC_ARG_HTTP2_WRITE_BUFFER_SIZE, 64 << 10},
+      {GRPC_ARG_MAX_CONNECTION_IDLE_MS, 300'000},
+      {GRPC_ARG_MAX_CONNECTION_AGE_MS, age_ms},
+      {GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, 600'000}};
   for (const auto& [name, value] : arguments) {
     builder->AddChannelArgument(name, value);
   }
@@ -62,10 +80,14 @@ absl::Status LoadReflection() {
 
 class GrpcServer final : public Server {
  public:
-  GrpcServer(const Options& options, std::unique_ptr<Segmenter> segmenter)
-      : segmenter_(std::move(segmenter)),
-        validator_(options.limits, segmenter_->tokenizer(), options.media_root),
-        calls_(*segmenter_, validator_, options.version) {}
+  GrpcServer(const Options& options, std::unique_ptr<Segmenter> segmenter,
+             RpcMetrics& metrics)
+      : metrics_(metrics),
+        segmenter_(std::move(segmenter)),
+        validator_(options.limits, segmenter_->tokenizer(),
+                   segmenter_->engine_info(), options.media_root),
+        calls_(*segmenter_, validator_, options.version),
+        uploads_(options.limits.max_uploading_bytes) {}
 
   ~GrpcServer() override {
     Drain(absl::Now());
@@ -100,27 +122,30 @@ class GrpcServer final : public Server {
   void Drain(absl::Time deadline) override {
     if (server_ == nullptr || drained_) return;
     drained_ = true;
-    // Shutting down waits for calls that only the draining pipeline ends.
-    std::thread shutdown(
-        [this, deadline] { server_->Shutdown(absl::ToChronoTime(deadline)); });
+    // Shutting down waits for calls that only the draining pipeline ends. Its
+    // own deadline would end them without a reason and comes after the
+    // pipeline's.
+    std::thread shutdown([this, deadline] {
+      server_->Shutdown(absl::ToChronoTime(deadline + kFarewell));
+    });
     segmenter_->Drain(deadline);
     shutdown.join();
   }
 
  private:
-  using Service = v1::SegmentationService::AsyncService;
-
   // `Base` is the generated class that declares the method.
   template <typename Base, typename Request, typename Response>
-  void ListenTo(void (Base::*accept)(grpc::ServerContext*, Request*,
-                                     grpc::ServerAsyncResponseWriter<Response>*,
-                                     grpc::CompletionQueue*,
-                                     grpc::ServerCompletionQueue*, void*),
-                void (SegmentationCalls::*handle)(
-                    const Request&, const std::shared_ptr<RequestContext>&,
-                    const SegmentationCalls::Respond<Response>&) const) {
+  void ListenTo(
+      RpcMethod method,
+      void (Base::*accept)(grpc::ServerContext*, grpc::ByteBuffer*,
+                           grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>*,
+                           grpc::CompletionQueue*, grpc::ServerCompletionQueue*,
+                           void*),
+      void (SegmentationCalls::*handle)(
+          const Request&, const std::shared_ptr<RequestContext>&,
+          const SegmentationCalls::Respond<Response>&) const) {
     UnaryCall<Request, Response>::Listen(
-        loop_,
+        loop_, metrics_, method,
         [this, accept](auto* context, auto* request, auto* responder,
                        auto* queue, void* tag) {
           (service_.*accept)(context, request, responder, queue, queue, tag);
@@ -133,19 +158,24 @@ class GrpcServer final : public Server {
   }
 
   void Listen() {
-    ListenTo(&Service::RequestSegmentConcepts,
+    ListenTo(RpcMethod::kSegmentConcepts, &WireService::RequestSegmentConcepts,
              &SegmentationCalls::SegmentConcepts);
-    ListenTo(&Service::RequestEmbedImage, &SegmentationCalls::EmbedImage);
-    ListenTo(&Service::RequestExplain, &SegmentationCalls::Explain);
-    ListenTo(&Service::RequestGetServerInfo, &SegmentationCalls::GetServerInfo);
-    UploadCall::Listen(loop_, service_, calls_);
-    StreamCall::Listen(loop_, service_, calls_);
+    ListenTo(RpcMethod::kEmbedImage, &WireService::RequestEmbedImage,
+             &SegmentationCalls::EmbedImage);
+    ListenTo(RpcMethod::kExplain, &WireService::RequestExplain,
+             &SegmentationCalls::Explain);
+    ListenTo(RpcMethod::kGetServerInfo, &WireService::RequestGetServerInfo,
+             &SegmentationCalls::GetServerInfo);
+    UploadCall::Listen(loop_, service_, calls_, uploads_, metrics_);
+    StreamCall::Listen(loop_, service_, calls_, metrics_);
   }
 
+  RpcMetrics& metrics_;
   std::unique_ptr<Segmenter> segmenter_;
   const RequestValidator validator_;
   const SegmentationCalls calls_;
-  Service service_;
+  UploadBudget uploads_;
+  WireService service_;
   CompletionLoop loop_;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
@@ -155,9 +185,11 @@ class GrpcServer final : public Server {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(
-    const Options& options, std::unique_ptr<Segmenter> segmenter) {
+    const Options& options, std::unique_ptr<Segmenter> segmenter,
+    RpcMetrics& metrics) {
   if (options.reflection) SAM3_RETURN_IF_ERROR(LoadReflection());
-  auto server = std::make_unique<GrpcServer>(options, std::move(segmenter));
+  auto server =
+      std::make_unique<GrpcServer>(options, std::move(segmenter), metrics);
   const absl::Status bound = server->Bind(options);
   if (!bound.ok()) return bound;
   return server;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -7,6 +8,7 @@
 #include "absl/time/time.h"
 #include "pipeline/segmenter.h"
 #include "service/limits.h"
+#include "service/rpc/rpc_metrics.h"
 
 namespace sam3 {
 
@@ -20,7 +22,11 @@ class Server {
     std::string address = "127.0.0.1:50051";
     int poller_threads = 2;
     // Calls at a time on one connection; more wait in the client.
-    int max_concurrent_streams = 1024;
+    int max_concurrent_streams = 128;
+    // Then a connection is asked to go; its calls are cut ten minutes later.
+    absl::Duration max_connection_age = absl::InfiniteDuration();
+    // For messages under way; 0 is a quarter of what the process may use.
+    size_t receive_memory_bytes = 0;
     bool reflection = false;
     ServiceLimits limits;
     // Folder for file sources; empty refuses them.
@@ -28,17 +34,19 @@ class Server {
     std::string version;
   };
 
-  // Starts serving `segmenter`, which the server takes over. UNAVAILABLE when
-  // the address cannot be bound.
+  // Starts serving `segmenter`, which the server takes over. `metrics` must
+  // outlive the server. UNAVAILABLE when the address cannot be bound.
   static absl::StatusOr<std::unique_ptr<Server>> Start(
-      const Options& options, std::unique_ptr<Segmenter> segmenter);
+      const Options& options, std::unique_ptr<Segmenter> segmenter,
+      RpcMetrics& metrics);
 
   virtual ~Server() = default;
 
   virtual int port() const = 0;
   virtual Segmenter& segmenter() = 0;
 
-  // Refuses new work, finishes what was accepted, at the latest by `deadline`.
+  // Refuses new work, finishes what was accepted, see Segmenter::Drain. What is
+  // left at `deadline` is ended with a reason and gets two seconds to tell it.
   virtual void Drain(absl::Time deadline) = 0;
 };
 

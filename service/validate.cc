@@ -11,6 +11,7 @@
 #include "inference/base/status_macros.h"
 #include "pipeline/error_reason.h"
 #include "service/convert.h"
+#include "service/field_selection.h"
 
 namespace sam3 {
 namespace {
@@ -95,7 +96,9 @@ class RequestValidator::Checker {
     const fs::path real = plain ? fs::canonical(root / relative, error) : "";
     const auto mismatch =
         std::mismatch(root.begin(), root.end(), real.begin(), real.end());
-    if (!plain || error || mismatch.first != root.end()) {
+    // A pipe would keep its reader waiting for ever.
+    if (!plain || error || mismatch.first != root.end() ||
+        !fs::is_regular_file(real, error)) {
       Violate(kField,
               "must be the relative path of a file under the media root");
       return "";
@@ -176,46 +179,77 @@ class RequestValidator::Checker {
     return out;
   }
 
-  // The options that a still request and a stream share.
+  // The options that a still request and a stream share. `prefix` leads to
+  // them; `answer` is the message that their field mask belongs to, and
+  // `instances` leads from it to the instances.
   template <typename Request>
-  ConceptOptions Options(const Request& request) {
+  ConceptOptions Options(const std::string& prefix, const Request& request,
+                         const google::protobuf::Descriptor& answer,
+                         const std::string& instances) {
     ConceptOptions out;
     if (request.has_score_threshold()) {
-      Fraction("score_threshold", request.score_threshold());
+      Fraction(prefix + "score_threshold", request.score_threshold());
       out.score_threshold = request.score_threshold();
     }
-    if (request.has_nms_iou_threshold()) {
-      Fraction("nms_iou_threshold", request.nms_iou_threshold());
-      out.nms_iou_threshold = request.nms_iou_threshold();
+    if (request.has_nms() && !request.nms().has_iou_threshold()) {
+      Violate(prefix + "nms.iou_threshold", "is missing");
+    } else if (request.has_nms()) {
+      Fraction(prefix + "nms.iou_threshold", request.nms().iou_threshold());
+      out.nms_iou_threshold = request.nms().iou_threshold();
     }
     if (request.max_instances_per_prompt() < 0) {
-      Violate("max_instances_per_prompt", "must not be negative");
+      Violate(prefix + "max_instances_per_prompt", "must not be negative");
     }
     out.max_instances_per_prompt = request.max_instances_per_prompt();
-    const v1::MaskOptions& mask = request.mask_options();
+    out.mask = Mask(prefix + "mask_options", request.mask_options());
+    const FieldSelection fields(request.fields(), answer);
+    for (const int i : fields.unknown_paths()) {
+      Violate(absl::StrCat(prefix, "fields.paths[", i, "]"),
+              absl::StrCat("is no field of ", answer.name()));
+    }
+    out.fields = {.mask = fields.Wants(instances + ".mask"),
+                  .box = fields.Wants(instances + ".box"),
+                  .area = fields.Wants(instances + ".area_px")};
+    return out;
+  }
+
+  ConceptRequest Concepts(const v1::SegmentConceptsRequest& request) {
+    ConceptRequest out;
+    out.image = Image("image", request.image());
+    if (request.prompts().empty()) {
+      Violate("prompts", "at least one prompt is needed");
+    }
+    out.prompts = Prompts("prompts", request.prompts());
+    out.options =
+        Options("", request, *v1::SegmentConceptsResponse::descriptor(),
+                "results.instances");
+    Id("request_id", request.request_id(), kMaxImageIdBytes);
+    return out;
+  }
+
+ private:
+  MaskOptions Mask(const std::string& field, const v1::MaskOptions& mask) {
     if (!v1::MaskOptions::Format_IsValid(mask.format())) {
-      Violate("mask_options.format", "is no known format");
+      Violate(field + ".format", "is no known format");
     }
     if (!v1::MaskOptions::Resolution_IsValid(mask.resolution())) {
-      Violate("mask_options.resolution", "is no known resolution");
+      Violate(field + ".resolution", "is no known resolution");
     }
     if (mask.resolution() == v1::MaskOptions::RESOLUTION_MAX_SIDE &&
         (mask.max_side_px() < kMinMaskSide ||
          mask.max_side_px() > limits_.max_mask_side)) {
-      Violate("mask_options.max_side_px",
+      Violate(field + ".max_side_px",
               absl::StrCat("must be from ", kMinMaskSide, " to ",
                            limits_.max_mask_side, ", is ", mask.max_side_px()));
     }
     if (!(mask.polygon_tolerance_px() >= 0 &&
           mask.polygon_tolerance_px() <= kMaxTolerance)) {
-      Violate("mask_options.polygon_tolerance_px",
+      Violate(field + ".polygon_tolerance_px",
               absl::StrCat("must be from 0 to ", kMaxTolerance));
     }
-    out.mask = FromProto(mask);
-    return out;
+    return FromProto(mask);
   }
 
- private:
   void Text(const std::string& field, const v1::ConceptPrompt& prompt,
             ConceptPrompt* out) {
     absl::string_view text = prompt.text();
@@ -257,10 +291,26 @@ class RequestValidator::Checker {
 
 RequestValidator::RequestValidator(const ServiceLimits& limits,
                                    const Tokenizer& tokenizer,
+                                   const EngineInfo& model,
                                    std::string media_root)
     : limits_(limits),
       tokenizer_(tokenizer),
+      model_(model),
       media_root_(std::move(media_root)) {}
+
+absl::Status RequestValidator::CheckModel(const std::string& model_id,
+                                          absl::string_view field) const {
+  if (model_id.empty() || model_id == model_.model_name ||
+      model_id == model_.model_fingerprint) {
+    return absl::OkStatus();
+  }
+  return WithField(
+      WithReason(absl::NotFoundError(absl::StrCat(
+                     "this server serves the model \"", model_.model_name,
+                     "\" (", model_.model_fingerprint, ") and no other")),
+                 reason::kModelNotFound),
+      field);
+}
 
 absl::StatusOr<ConceptRequest> RequestValidator::ValidateConcepts(
     const v1::SegmentConceptsRequest& request) const {
@@ -268,38 +318,31 @@ absl::StatusOr<ConceptRequest> RequestValidator::ValidateConcepts(
     return SourceNotAllowed("image.url");
   }
   Checker checker(*this);
-  ConceptRequest out;
-  out.image = checker.Image("image", request.image());
-  if (request.prompts().empty()) {
-    checker.Violate("prompts", "at least one prompt is needed");
-  }
-  out.prompts = checker.Prompts("prompts", request.prompts());
-  out.options = checker.Options(request);
-  checker.Id("request_id", request.request_id(), kMaxImageIdBytes);
+  ConceptRequest out = checker.Concepts(request);
   SAM3_RETURN_IF_ERROR(checker.status());
+  SAM3_RETURN_IF_ERROR(CheckModel(request.model_id(), "model_id"));
   return out;
 }
 
 std::vector<FieldViolation> RequestValidator::Violations(
     const v1::SegmentConceptsRequest& request) const {
   Checker checker(*this);
-  checker.Image("image", request.image());
-  if (request.prompts().empty()) {
-    checker.Violate("prompts", "at least one prompt is needed");
-  }
-  checker.Prompts("prompts", request.prompts());
-  checker.Options(request);
+  checker.Concepts(request);
+  const absl::Status model = CheckModel(request.model_id(), "model_id");
+  if (!model.ok()) checker.Violate("model_id", std::string(model.message()));
   return checker.violations();
 }
 
-absl::StatusOr<ImageSource> RequestValidator::ValidateImage(
-    const v1::Image& image) const {
-  if (image.source_case() == v1::Image::kUrl) {
+absl::StatusOr<ImageSource> RequestValidator::ValidateEmbed(
+    const v1::EmbedImageRequest& request) const {
+  if (request.image().source_case() == v1::Image::kUrl) {
     return SourceNotAllowed("image.url");
   }
   Checker checker(*this);
-  ImageSource source = checker.Image("image", image);
+  ImageSource source = checker.Image("image", request.image());
+  checker.Id("request_id", request.request_id(), kMaxImageIdBytes);
   SAM3_RETURN_IF_ERROR(checker.status());
+  SAM3_RETURN_IF_ERROR(CheckModel(request.model_id(), "model_id"));
   return source;
 }
 
@@ -342,7 +385,8 @@ absl::StatusOr<StreamConfig> RequestValidator::ValidateStream(
     checker.Violate("config.prompts", "at least one prompt is needed");
   }
   out.prompts = checker.Prompts("config.prompts", config.prompts());
-  out.options = checker.Options(config);
+  out.options = checker.Options("config.", config,
+                                *v1::PromptResult::descriptor(), "instances");
   if (!std::isfinite(config.analyse_fps()) || config.analyse_fps() < 0) {
     checker.Violate("config.analyse_fps", "must be 0 or a positive number");
   }
@@ -356,6 +400,7 @@ absl::StatusOr<StreamConfig> RequestValidator::ValidateStream(
   out.analyse_fps = config.analyse_fps();
   out.every_nth_frame = std::max(1, config.every_nth_frame());
   SAM3_RETURN_IF_ERROR(checker.status());
+  SAM3_RETURN_IF_ERROR(CheckModel(config.model_id(), "config.model_id"));
   return out;
 }
 

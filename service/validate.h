@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "inference/engine.h"
 #include "inference/tokenizer.h"
 #include "pipeline/segmentation.h"
 #include "pipeline/stream_events.h"
@@ -18,16 +19,18 @@ namespace sam3 {
 // thread; never blocks.
 class RequestValidator {
  public:
-  // `tokenizer` must outlive the validator. `media_root` is the folder that
-  // file sources must lie in; empty refuses them.
+  // `tokenizer` and `model` must outlive the validator. `media_root` is the
+  // folder that file sources must lie in; empty refuses them.
   RequestValidator(const ServiceLimits& limits, const Tokenizer& tokenizer,
-                   std::string media_root);
+                   const EngineInfo& model, std::string media_root);
 
   // INVALID_ARGUMENT with all violations; UNIMPLEMENTED for sources and tasks
-  // that this server does not offer. The picture's bytes are copied.
+  // that this server does not offer; NOT_FOUND for a model that it does not
+  // serve. The picture's bytes are copied.
   absl::StatusOr<ConceptRequest> ValidateConcepts(
       const v1::SegmentConceptsRequest& request) const;
-  absl::StatusOr<ImageSource> ValidateImage(const v1::Image& image) const;
+  absl::StatusOr<ImageSource> ValidateEmbed(
+      const v1::EmbedImageRequest& request) const;
   absl::StatusOr<StreamConfig> ValidateStream(
       const v1::StreamConfig& config) const;
   // Prompts that are added to a running stream.
@@ -44,8 +47,12 @@ class RequestValidator {
  private:
   class Checker;
 
+  absl::Status CheckModel(const std::string& model_id,
+                          absl::string_view field) const;
+
   const ServiceLimits limits_;
   const Tokenizer& tokenizer_;
+  const EngineInfo& model_;
   const std::string media_root_;
 };
 

@@ -63,7 +63,8 @@ int Run(int seconds, int picture_bytes) {
       CreateSegmenter(MakeFakeModel(nullptr), options, clock, metrics);
   Server::Options server_options;
   server_options.address = "127.0.0.1:0";
-  auto server = Server::Start(server_options, *std::move(segmenter));
+  RpcMetrics calls;
+  auto server = Server::Start(server_options, *std::move(segmenter), calls);
   Segmenter& pipeline = (*server)->segmenter();
   const auto stub = v1::SegmentationService::NewStub(
       grpc::CreateChannel(absl::StrCat("127.0.0.1:", (*server)->port()),

@@ -70,7 +70,7 @@ class Load {
         CreateSegmenter(MakeFakeModel(script), options, clock_, metrics_);
     Server::Options server_options;
     server_options.address = "127.0.0.1:0";
-    server_ = *Server::Start(server_options, *std::move(segmenter));
+    server_ = *Server::Start(server_options, *std::move(segmenter), calls_);
     frame_ = NoisePicture(320, 240, 12'000, 1);
   }
 
@@ -166,6 +166,7 @@ class Load {
   const Flags flags_;
   RealClock clock_;
   PipelineMetrics metrics_;
+  RpcMetrics calls_;
   std::unique_ptr<Server> server_;
   std::string frame_;
 };

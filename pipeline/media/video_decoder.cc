@@ -102,6 +102,12 @@ class FfmpegDecoder final : public VideoDecoder {
     if (bytes_ != nullptr) bytes_->Abort();
   }
 
+  int width() const override {
+    return SwapsSides(orientation_) ? coded().height : coded().width;
+  }
+  int height() const override {
+    return SwapsSides(orientation_) ? coded().width : coded().height;
+  }
   double frame_rate() const override {
     const AVRational rate = input_->streams[track_]->avg_frame_rate;
     return rate.den > 0 ? av_q2d(rate) : 0;
@@ -112,6 +118,10 @@ class FfmpegDecoder final : public VideoDecoder {
   int64_t damaged_packets() const override { return damaged_; }
 
  private:
+  const AVCodecParameters& coded() const {
+    return *input_->streams[track_]->codecpar;
+  }
+
   static int Interrupted(void* self) {
     return static_cast<FfmpegDecoder*>(self)->interrupted_ ? 1 : 0;
   }

@@ -57,7 +57,10 @@ class VideoDecoder {
   // Makes whatever blocks return soon.
   virtual void Interrupt() = 0;
 
-  // 0 where the file does not say.
+  // Of the upright picture, as the file announces it; 0 where the file does
+  // not say.
+  virtual int width() const = 0;
+  virtual int height() const = 0;
   virtual double frame_rate() const = 0;
   virtual int64_t frame_count() const = 0;
   // Packets that could not be decoded so far.

@@ -2,7 +2,9 @@
 
 #include <chrono>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "pipeline/error_reason.h"
 
 namespace sam3 {
 
@@ -14,6 +16,13 @@ std::shared_ptr<RequestContext> MakeRequestContext(
           ? absl::InfiniteFuture()
           : absl::FromChrono(deadline);
   return std::make_shared<RequestContext>(request_id, /*tenant=*/"", time);
+}
+
+void AddRetryPushback(const absl::Status& status, grpc::ServerContext* call) {
+  if (const auto delay = RetryAfterOf(status)) {
+    call->AddTrailingMetadata("grpc-retry-pushback-ms",
+                              absl::StrCat(absl::ToInt64Milliseconds(*delay)));
+  }
 }
 
 }  // namespace sam3

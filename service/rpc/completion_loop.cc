@@ -1,6 +1,5 @@
 #include "service/rpc/completion_loop.h"
 
-#include <grpcpp/alarm.h>
 #include <pthread.h>
 
 #include <utility>
@@ -27,12 +26,23 @@ void CompletionLoop::Discard(void* tag) {
 }
 
 void CompletionLoop::Post(std::function<void()> task) {
+  PostAfter(absl::ZeroDuration(), std::move(task));
+}
+
+std::shared_ptr<grpc::Alarm> CompletionLoop::PostAfter(
+    absl::Duration delay, std::function<void()> task) {
   const absl::MutexLock lock(&mutex_);
-  if (stopped_) return;
+  if (stopped_) return nullptr;
   auto alarm = std::make_shared<grpc::Alarm>();
+  const gpr_timespec due = gpr_time_add(
+      gpr_now(GPR_CLOCK_MONOTONIC),
+      gpr_time_from_nanos(absl::ToInt64Nanoseconds(delay), GPR_TIMESPAN));
   // The continuation keeps its own alarm alive until it has fired.
-  alarm->Set(queue_.get(), gpr_now(GPR_CLOCK_MONOTONIC),
-             Tag([alarm, task = std::move(task)](bool) { task(); }));
+  alarm->Set(queue_.get(), due,
+             Tag([alarm, task = std::move(task)](bool fired) {
+               if (fired) task();
+             }));
+  return alarm;
 }
 
 void CompletionLoop::Stop() {

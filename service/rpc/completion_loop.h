@@ -1,5 +1,6 @@
 #pragma once
 
+#include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
 
 #include <functional>
@@ -9,6 +10,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 
 namespace sam3 {
 
@@ -41,6 +43,12 @@ class CompletionLoop {
 
   // Runs `task` on a poller soon; nothing once Stop() has begun.
   void Post(std::function<void()> task);
+
+  // Runs `task` on a poller after `delay`, unless the alarm is cancelled
+  // before; null once Stop() has begun, which waits for alarms that are still
+  // set.
+  std::shared_ptr<grpc::Alarm> PostAfter(absl::Duration delay,
+                                         std::function<void()> task);
 
   // Shuts the queue down, runs what is left and joins. The server must have
   // been shut down and no call may start another operation.

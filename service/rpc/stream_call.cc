@@ -5,16 +5,24 @@
 
 #include "absl/strings/str_cat.h"
 #include "inference/base/status_macros.h"
+#include "pipeline/error_reason.h"
 #include "service/convert.h"
 #include "service/grpc_status.h"
 #include "service/rpc/call_context.h"
 
 namespace sam3 {
+namespace {
 
-void StreamCall::Listen(CompletionLoop& loop,
-                        v1::SegmentationService::AsyncService& service,
-                        const SegmentationCalls& calls) {
-  std::shared_ptr<StreamCall> call(new StreamCall(loop, service, calls));
+// The range of google.protobuf.Timestamp: the years 1 to 9999.
+constexpr int64_t kFirstSecond = -62'135'596'800;
+constexpr int64_t kLastSecond = 253'402'300'799;
+
+}  // namespace
+
+void StreamCall::Listen(CompletionLoop& loop, WireService& service,
+                        const SegmentationCalls& calls, RpcMetrics& metrics) {
+  std::shared_ptr<StreamCall> call(
+      new StreamCall(loop, service, calls, metrics));
   // gRPC never gives this tag back for a call that does not start.
   void* done = CompletionLoop::Tag([call](bool) { call->OnDone(); });
   call->context_.AsyncNotifyWhenDone(done);
@@ -30,16 +38,37 @@ void StreamCall::Listen(CompletionLoop& loop,
 }
 
 void StreamCall::OnArrived() {
-  Listen(loop_, service_, calls_);
+  Listen(loop_, service_, calls_, metrics_);
   const absl::MutexLock lock(&mutex_);
   request_context_ = MakeRequestContext(context_, "");
+  if (!done_) {
+    first_message_timer_ =
+        loop_.PostAfter(calls_.validator().limits().message_timeout,
+                        [self = shared_from_this()] { self->OnSilence(); });
+  }
   Pump();
+}
+
+void StreamCall::OnSilence() {
+  const absl::MutexLock lock(&mutex_);
+  if (first_message_timer_ == nullptr) return;
+  Fail(WithReason(
+      absl::DeadlineExceededError("the first message did not come in time"),
+      reason::kSlowProducer));
+  Pump();
+}
+
+void StreamCall::StopTimer() {
+  if (first_message_timer_ != nullptr) first_message_timer_->Cancel();
+  first_message_timer_ = nullptr;
 }
 
 void StreamCall::OnDone() {
   std::shared_ptr<StreamSession> session;
   {
     const absl::MutexLock lock(&mutex_);
+    done_ = true;
+    StopTimer();
     client_gone_ = context_.IsCancelled();
     if (request_context_ != nullptr && client_gone_) {
       request_context_->Cancel();
@@ -55,6 +84,7 @@ void StreamCall::OnDone() {
 void StreamCall::OnRead(bool ok) {
   const absl::MutexLock lock(&mutex_);
   read_in_flight_ = false;
+  StopTimer();
   if (ok) {
     absl::Status status = Receive();
     if (!status.ok()) Fail(std::move(status));
@@ -87,6 +117,7 @@ void StreamCall::Wake() {
 }
 
 absl::Status StreamCall::Receive() {
+  SAM3_RETURN_IF_ERROR(ParseMessage(&incoming_bytes_, &incoming_));
   const auto kind = incoming_.message_case();
   if (session_ == nullptr) {
     if (kind != v1::SegmentStreamRequest::kConfig) {
@@ -98,16 +129,8 @@ absl::Status StreamCall::Receive() {
   switch (kind) {
     case v1::SegmentStreamRequest::kConfig:
       return InvalidRequest({{"config", "was sent already"}});
-    case v1::SegmentStreamRequest::kFrame: {
-      PushedFrame frame;
-      frame.content = std::move(*incoming_.mutable_frame()->mutable_content());
-      if (incoming_.frame().has_capture_time()) {
-        const auto& time = incoming_.frame().capture_time();
-        frame.capture_time = absl::FromUnixSeconds(time.seconds()) +
-                             absl::Nanoseconds(time.nanos());
-      }
-      return session_->PushFrame(std::move(frame));
-    }
+    case v1::SegmentStreamRequest::kFrame:
+      return ReceiveFrame();
     case v1::SegmentStreamRequest::kChunk: {
       const auto limit =
           static_cast<size_t>(calls_.validator().limits().max_chunk_bytes);
@@ -126,9 +149,26 @@ absl::Status StreamCall::Receive() {
   return InvalidRequest({{"message", "is empty or of an unknown kind"}});
 }
 
+absl::Status StreamCall::ReceiveFrame() {
+  PushedFrame frame;
+  frame.content = std::move(*incoming_.mutable_frame()->mutable_content());
+  if (incoming_.frame().has_capture_time()) {
+    const auto& time = incoming_.frame().capture_time();
+    if (time.seconds() < kFirstSecond || time.seconds() > kLastSecond ||
+        time.nanos() < 0 || time.nanos() > 999'999'999) {
+      return InvalidRequest({{"frame.capture_time", "is no valid time"}});
+    }
+    frame.capture_time =
+        absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+  }
+  return session_->PushFrame(std::move(frame));
+}
+
 absl::Status StreamCall::Open() {
   SAM3_ASSIGN_OR_RETURN(StreamConfig config,
                         calls_.validator().ValidateStream(incoming_.config()));
+  fields_ = FieldSelection(incoming_.config().fields(),
+                           *v1::PromptResult::descriptor());
   SAM3_ASSIGN_OR_RETURN(
       session_,
       calls_.segmenter().OpenStream(std::move(config), request_context_, this));
@@ -159,7 +199,7 @@ void StreamCall::Pump() {
   if (!read_in_flight_ && !input_ended_ &&
       (session_ == nullptr || session_->WantsInput())) {
     read_in_flight_ = true;
-    stream_.Read(&incoming_,
+    stream_.Read(&incoming_bytes_,
                  CompletionLoop::Tag([self = shared_from_this()](bool ok) {
                    self->OnRead(ok);
                  }));
@@ -168,8 +208,13 @@ void StreamCall::Pump() {
   std::optional<StreamEvent> event = session_->TakeOutput();
   if (event.has_value()) {
     write_in_flight_ = true;
-    outgoing_ = ToProto(*std::move(event));
-    stream_.Write(outgoing_,
+    v1::SegmentStreamResponse response = ToProto(*std::move(event));
+    if (response.has_result()) {
+      fields_.Trim(response.mutable_result()->mutable_result());
+    } else if (response.has_started()) {
+      AddLimits(response.mutable_started()->mutable_limits());
+    }
+    stream_.Write(SerializeMessage(response),
                   CompletionLoop::Tag([self = shared_from_this()](bool ok) {
                     self->OnWritten(ok);
                   }));
@@ -179,8 +224,17 @@ void StreamCall::Pump() {
   if (end.has_value()) Finish(*end);
 }
 
+void StreamCall::AddLimits(v1::StreamStarted::Limits* out) const {
+  const ServiceLimits& limits = calls_.validator().limits();
+  out->set_max_prompts(limits.max_prompts);
+  out->set_max_chunk_size_bytes(limits.max_chunk_bytes);
+  out->set_max_frame_pixels(calls_.segmenter().image_limits().max_pixels);
+}
+
 void StreamCall::Finish(const absl::Status& status) {
   finished_ = true;
+  metrics_.Record(RpcMethod::kSegmentStream, status);
+  AddRetryPushback(status, &context_);
   stream_.Finish(ToGrpcStatus(status),
                  CompletionLoop::Tag([self = shared_from_this()](bool) {}));
 }

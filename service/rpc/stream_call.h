@@ -9,8 +9,10 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "pipeline/stream_session.h"
-#include "sam3/v1/segmentation_service.grpc.pb.h"
+#include "service/field_selection.h"
 #include "service/rpc/completion_loop.h"
+#include "service/rpc/rpc_metrics.h"
+#include "service/rpc/wire.h"
 #include "service/segmentation_calls.h"
 
 namespace sam3 {
@@ -27,54 +29,64 @@ namespace sam3 {
 class StreamCall final : public StreamListener,
                          public std::enable_shared_from_this<StreamCall> {
  public:
-  static void Listen(CompletionLoop& loop,
-                     v1::SegmentationService::AsyncService& service,
-                     const SegmentationCalls& calls);
+  static void Listen(CompletionLoop& loop, WireService& service,
+                     const SegmentationCalls& calls, RpcMetrics& metrics);
 
   // StreamListener.
   void OnOutputReady() override { Wake(); }
   void OnInputWanted() override { Wake(); }
 
  private:
-  StreamCall(CompletionLoop& loop,
-             v1::SegmentationService::AsyncService& service,
-             const SegmentationCalls& calls)
-      : loop_(loop), service_(service), calls_(calls), stream_(&context_) {}
+  StreamCall(CompletionLoop& loop, WireService& service,
+             const SegmentationCalls& calls, RpcMetrics& metrics)
+      : loop_(loop),
+        service_(service),
+        calls_(calls),
+        metrics_(metrics),
+        stream_(&context_) {}
 
   void OnArrived();
   void OnDone();
   void OnRead(bool ok);
   void OnWritten(bool ok);
+  void OnSilence();
   void Wake();
 
   absl::Status Receive() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status ReceiveFrame() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Open() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Update() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AddLimits(v1::StreamStarted::Limits* out) const;
   // Starts whatever can be started.
   void Pump() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Finish(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void StopTimer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends the call once nothing is in flight that must end first.
   void Fail(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   CompletionLoop& loop_;
-  v1::SegmentationService::AsyncService& service_;
+  WireService& service_;
   const SegmentationCalls& calls_;
+  RpcMetrics& metrics_;
   grpc::ServerContext context_;
-  grpc::ServerAsyncReaderWriter<v1::SegmentStreamResponse,
-                                v1::SegmentStreamRequest>
-      stream_;
+  grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer> stream_;
   std::atomic<bool> woken_{false};
 
   absl::Mutex mutex_;
   std::shared_ptr<StreamSession> session_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<RequestContext> request_context_ ABSL_GUARDED_BY(mutex_);
+  grpc::ByteBuffer incoming_bytes_ ABSL_GUARDED_BY(mutex_);
   v1::SegmentStreamRequest incoming_ ABSL_GUARDED_BY(mutex_);
-  v1::SegmentStreamResponse outgoing_ ABSL_GUARDED_BY(mutex_);
+  // What the client wants of each PromptResult.
+  FieldSelection fields_ ABSL_GUARDED_BY(mutex_);
   bool read_in_flight_ ABSL_GUARDED_BY(mutex_) = false;
   bool write_in_flight_ ABSL_GUARDED_BY(mutex_) = false;
   bool input_ended_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   bool client_gone_ ABSL_GUARDED_BY(mutex_) = false;
+  bool done_ ABSL_GUARDED_BY(mutex_) = false;
+  // Set while the first message is waited for.
+  std::shared_ptr<grpc::Alarm> first_message_timer_ ABSL_GUARDED_BY(mutex_);
   // Set when the call is to end with an error, whatever the session has left.
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
 };

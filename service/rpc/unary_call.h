@@ -13,6 +13,8 @@
 #include "service/grpc_status.h"
 #include "service/rpc/call_context.h"
 #include "service/rpc/completion_loop.h"
+#include "service/rpc/rpc_metrics.h"
+#include "service/rpc/wire.h"
 
 namespace sam3 {
 
@@ -25,24 +27,26 @@ template <typename Request, typename Response>
 class UnaryCall
     : public std::enable_shared_from_this<UnaryCall<Request, Response>> {
  public:
-  using Responder = grpc::ServerAsyncResponseWriter<Response>;
+  using Responder = grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>;
   using Respond = std::function<void(absl::StatusOr<Response>)>;
   // Asks the service for the next call of this method.
-  using Accept = std::function<void(grpc::ServerContext*, Request*, Responder*,
-                                    grpc::ServerCompletionQueue*, void* tag)>;
+  using Accept =
+      std::function<void(grpc::ServerContext*, grpc::ByteBuffer*, Responder*,
+                         grpc::ServerCompletionQueue*, void* tag)>;
   // Must not block; calls `respond` exactly once, now or later. The request
   // stays in place until then.
   using Handle = std::function<void(
       const Request&, std::shared_ptr<RequestContext>, Respond respond)>;
 
   // Waits for a call; each call that comes waits for the next one first.
-  static void Listen(CompletionLoop& loop, Accept accept, Handle handle) {
-    std::shared_ptr<UnaryCall> call(
-        new UnaryCall(loop, std::move(accept), std::move(handle)));
+  static void Listen(CompletionLoop& loop, RpcMetrics& metrics,
+                     RpcMethod method, Accept accept, Handle handle) {
+    std::shared_ptr<UnaryCall> call(new UnaryCall(
+        loop, metrics, method, std::move(accept), std::move(handle)));
     // gRPC never gives this tag back for a call that does not start.
     void* done = CompletionLoop::Tag([call](bool) { call->OnDone(); });
     call->context_.AsyncNotifyWhenDone(done);
-    call->accept_(&call->context_, &call->request_, &call->responder_,
+    call->accept_(&call->context_, &call->bytes_, &call->responder_,
                   loop.queue(), CompletionLoop::Tag([call, done](bool ok) {
                     if (ok) {
                       call->OnArrived();
@@ -53,14 +57,19 @@ class UnaryCall
   }
 
  private:
-  UnaryCall(CompletionLoop& loop, Accept accept, Handle handle)
+  UnaryCall(CompletionLoop& loop, RpcMetrics& metrics, RpcMethod method,
+            Accept accept, Handle handle)
       : loop_(loop),
+        metrics_(metrics),
+        method_(method),
         accept_(std::move(accept)),
         handle_(std::move(handle)),
         responder_(&context_) {}
 
   void OnArrived() {
-    Listen(loop_, accept_, handle_);
+    Listen(loop_, metrics_, method_, accept_, handle_);
+    absl::Status parsed = ParseMessage(&bytes_, &request_);
+    if (!parsed.ok()) return Finish(std::move(parsed));
     auto request_context = MakeRequestContext(context_, RequestId(request_));
     {
       const absl::MutexLock lock(&mutex_);
@@ -84,10 +93,12 @@ class UnaryCall
   }
 
   void Finish(absl::StatusOr<Response> response) {
+    metrics_.Record(method_, response.status());
     void* tag = CompletionLoop::Tag([self = this->shared_from_this()](bool) {});
     if (response.ok()) {
-      responder_.Finish(*response, grpc::Status::OK, tag);
+      responder_.Finish(SerializeMessage(*response), grpc::Status::OK, tag);
     } else {
+      AddRetryPushback(response.status(), &context_);
       responder_.FinishWithError(ToGrpcStatus(response.status()), tag);
     }
   }
@@ -102,9 +113,12 @@ class UnaryCall
   }
 
   CompletionLoop& loop_;
+  RpcMetrics& metrics_;
+  const RpcMethod method_;
   const Accept accept_;
   const Handle handle_;
   grpc::ServerContext context_;
+  grpc::ByteBuffer bytes_;
   Request request_;
   Responder responder_;
   absl::Mutex mutex_;

@@ -6,47 +6,73 @@
 #include <string>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "pipeline/request_context.h"
-#include "sam3/v1/segmentation_service.grpc.pb.h"
 #include "service/rpc/completion_loop.h"
+#include "service/rpc/rpc_metrics.h"
+#include "service/rpc/upload_budget.h"
+#include "service/rpc/wire.h"
 #include "service/segmentation_calls.h"
 
 namespace sam3 {
 
 // One UploadImage RPC: collects the chunks of a picture, then embeds it. Bytes
-// beyond the limit end it at once. Lives as long as an operation holds it;
-// continuations run on the loop's pollers.
+// beyond a limit and a client that sends nothing for too long end it at once.
+// Lives as long as an operation holds it; continuations run on the loop's
+// pollers and hold the mutex.
 class UploadCall : public std::enable_shared_from_this<UploadCall> {
  public:
-  static void Listen(CompletionLoop& loop,
-                     v1::SegmentationService::AsyncService& service,
-                     const SegmentationCalls& calls);
+  // Borrowed objects must outlive the calls.
+  static void Listen(CompletionLoop& loop, WireService& service,
+                     const SegmentationCalls& calls, UploadBudget& budget,
+                     RpcMetrics& metrics);
 
  private:
-  UploadCall(CompletionLoop& loop,
-             v1::SegmentationService::AsyncService& service,
-             const SegmentationCalls& calls)
-      : loop_(loop), service_(service), calls_(calls), reader_(&context_) {}
+  UploadCall(CompletionLoop& loop, WireService& service,
+             const SegmentationCalls& calls, UploadBudget& budget,
+             RpcMetrics& metrics)
+      : loop_(loop),
+        service_(service),
+        calls_(calls),
+        budget_(budget),
+        metrics_(metrics),
+        reader_(&context_) {}
 
   void OnArrived();
   void OnDone();
-  void Read();
   void OnRead(bool ok);
+  void OnSilence();
+  void Embed();
   void Finish(absl::StatusOr<v1::UploadImageResponse> response);
 
+  void Read() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Receive() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void StopTimer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FinishLocked(absl::StatusOr<v1::UploadImageResponse> response)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   CompletionLoop& loop_;
-  v1::SegmentationService::AsyncService& service_;
+  WireService& service_;
   const SegmentationCalls& calls_;
+  UploadBudget& budget_;
+  RpcMetrics& metrics_;
   grpc::ServerContext context_;
-  grpc::ServerAsyncReader<v1::UploadImageResponse, v1::UploadImageRequest>
-      reader_;
-  // Touched by the one read in flight and what follows it.
-  v1::UploadImageRequest message_;
-  std::string image_id_;
-  std::string bytes_;
+  grpc::ServerAsyncReader<grpc::ByteBuffer, grpc::ByteBuffer> reader_;
+
   absl::Mutex mutex_;
+  grpc::ByteBuffer incoming_ ABSL_GUARDED_BY(mutex_);
+  v1::UploadImageRequest message_ ABSL_GUARDED_BY(mutex_);
+  // Made of the messages; complete when the input has ended.
+  v1::EmbedImageRequest request_ ABSL_GUARDED_BY(mutex_);
+  std::string bytes_ ABSL_GUARDED_BY(mutex_);
+  int64_t taken_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool first_ ABSL_GUARDED_BY(mutex_) = true;
+  bool done_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  // Set while a message is waited for.
+  std::shared_ptr<grpc::Alarm> timer_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<RequestContext> request_context_ ABSL_GUARDED_BY(mutex_);
 };
 

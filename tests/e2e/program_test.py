@@ -75,6 +75,17 @@ class ProgramTest(unittest.TestCase):
         self.assertIn("stopped", server.log[-1])
         self.assertNotIn("error", "".join(server.log))
 
+    def test_a_lame_duck_serves_until_it_is_told_again(self):
+        with RunningServer(*self.engine, "--lame-duck-seconds",
+                           "600") as server:
+            server.process.send_signal(signal.SIGTERM)
+            for line in server.process.stderr:
+                if "draining" in line:
+                    break
+            info = run(CTL, "info", "--server", server.address)
+            self.assertEqual(info.returncode, 0, info.stderr)
+        self.assertEqual(server.status, 0, server.log)
+
     def test_finds_shapes_in_a_picture_and_in_a_video(self):
         with tempfile.TemporaryDirectory() as folder, RunningServer(
                 *self.engine) as server:
@@ -141,17 +152,24 @@ class ProgramTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "server.textproto"
             path.write_text('listen: "127.0.0.1:7001"\n'
-                            'limits { max_prompts: 3 }\n')
+                            'limits { max_prompts: 3 }\n'
+                            'pinned_texts: "red circle"\n')
             printed = run(SERVER, "--config", str(path), "--listen",
                           "127.0.0.1:7002", "--print-config")
             self.assertEqual(printed.returncode, 0, printed.stderr)
             self.assertIn('listen: "127.0.0.1:7002"', printed.stdout)
             self.assertRegex(printed.stdout, r"max_prompts: 3")
+            self.assertRegex(printed.stdout, r"max_calls_per_connection: 128")
+            self.assertIn('pinned_texts: "red circle"', printed.stdout)
             path.write_text(printed.stdout)
             again = run(SERVER, "--config", str(path), "--print-config")
             self.assertEqual(again.stdout, printed.stdout)
             checked = run(SERVER, "--config", str(path), "--check-config")
             self.assertEqual(checked.returncode, 0)
+            path.write_text('pinned_texts: "a"\npinned_texts: " "\n')
+            blank = run(SERVER, "--config", str(path), "--check-config")
+            self.assertEqual(blank.returncode, 1)
+            self.assertIn("pinned_texts[1]", blank.stderr)
             path.write_text("listen: 7\nnonsense")
             broken = run(SERVER, "--config", str(path))
             self.assertEqual(broken.returncode, 1)

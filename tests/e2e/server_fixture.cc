@@ -15,7 +15,7 @@ void ServerFixture::StartServer(SegmenterOptions segmenter,
       CreateSegmenter(MakeFakeModel(script_), segmenter, clock_, metrics_);
   ASSERT_THAT(created, IsOk());
   options.address = "127.0.0.1:0";
-  auto server = Server::Start(options, *std::move(created));
+  auto server = Server::Start(options, *std::move(created), calls_);
   ASSERT_THAT(server, IsOk());
   server_ = *std::move(server);
   grpc::ChannelArguments arguments;

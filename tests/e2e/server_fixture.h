@@ -40,6 +40,7 @@ class ServerFixture : public testing::Test {
       std::make_shared<FakeEngineScript>();
   RealClock clock_;
   PipelineMetrics metrics_;
+  RpcMetrics calls_;
   std::unique_ptr<Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::SegmentationService::Stub> stub_;

@@ -44,6 +44,7 @@ class StreamRpcTest : public ServerFixture {
         instances_ += response.result().result().instances_size();
       }
       if (response.has_refused()) ++refused_;
+      if (response.has_source_event()) events_.push_back(response);
       if (response.has_summary()) summary_ = response.summary();
     }
     return stream_->Finish();
@@ -83,6 +84,7 @@ class StreamRpcTest : public ServerFixture {
   int results_ = 0;
   int instances_ = 0;
   int refused_ = 0;
+  std::vector<v1::SegmentStreamResponse> events_;
   v1::StreamSummary summary_;
 };
 
@@ -133,12 +135,17 @@ TEST_F(StreamRpcTest, FilesUnderTheMediaRootAreReadAndNoOthers) {
   config.mutable_config()->set_file("inside/clip.mp4");
   OpenCall();
   stream_->Write(config);
+  v1::SegmentStreamResponse response;
+  ASSERT_TRUE(stream_->Read(&response));
+  EXPECT_EQ(response.started().width_px(), 128);
+  EXPECT_EQ(response.started().height_px(), 96);
+  EXPECT_EQ(response.started().frame_rate(), 25);
   const grpc::Status status = ReadToTheEnd();
   EXPECT_TRUE(status.ok()) << status.error_message();
   EXPECT_EQ(summary_.answered_count(), 12);
   for (const std::string name :
        {"outside.mp4", "../sam3_media_root/inside/clip.mp4/..", "none.mp4",
-        "/etc/hostname", ""}) {
+        "/etc/hostname", "inside", ""}) {
     config.mutable_config()->set_file(name);
     OpenCall();
     stream_->Write(config);
@@ -147,6 +154,33 @@ TEST_F(StreamRpcTest, FilesUnderTheMediaRootAreReadAndNoOthers) {
     EXPECT_THAT(FieldsIn(refused), testing::Contains("config.file")) << name;
   }
   fs::remove_all(root);
+}
+
+TEST_F(StreamRpcTest, PushedBytesShowTheirVideoAsSoonAsTheyCan) {
+  const std::string clip = MakeClip(3, 128, 96);
+  OpenCall();
+  v1::SegmentStreamRequest config = Config();
+  config.mutable_config()->mutable_pushed_chunks();
+  stream_->Write(config);
+  v1::SegmentStreamResponse response;
+  // Before any byte was sent.
+  ASSERT_TRUE(stream_->Read(&response));
+  EXPECT_EQ(response.started().width_px(), 0);
+  EXPECT_EQ(response.started().policy().task(), v1::StreamConfig::TASK_DETECT);
+  EXPECT_EQ(response.started().policy().mask_options().format(),
+            v1::MaskOptions::FORMAT_RLE);
+  EXPECT_EQ(response.started().limits().max_prompts(), 16);
+  EXPECT_EQ(response.started().limits().max_chunk_size_bytes(), 1 << 20);
+  SendBytes(clip, clip.size());
+  EXPECT_TRUE(ReadToTheEnd().ok());
+  ASSERT_EQ(events_.size(), 2u);
+  const v1::SourceEvent& opened = events_[0].source_event();
+  EXPECT_EQ(opened.kind(), v1::SourceEvent::KIND_OPENED);
+  EXPECT_EQ(opened.frame_index(), 0);
+  EXPECT_EQ(opened.width_px(), 128);
+  EXPECT_EQ(opened.height_px(), 96);
+  EXPECT_EQ(opened.frame_rate(), 25);
+  EXPECT_EQ(events_[1].source_event().kind(), v1::SourceEvent::KIND_ENDED);
 }
 
 TEST_F(StreamRpcTest, MessagesOutOfOrderEndTheStreamWithTheField) {
@@ -199,6 +233,18 @@ TEST_F(StreamRpcTest, BrokenConfigurationsAreRefusedWhole) {
   config.mutable_config()->set_task(v1::StreamConfig::TASK_TRACK);
   refused(config, grpc::StatusCode::UNIMPLEMENTED, "config.task");
   config = Config();
+  config.mutable_config()->set_model_id("sam2");
+  refused(config, grpc::StatusCode::NOT_FOUND, "config.model_id");
+  config = Config();
+  config.mutable_config()->mutable_fields()->add_paths("results");
+  refused(config, kInvalid, "config.fields.paths[0]");
+  config = Config();
+  config.mutable_config()->mutable_nms();
+  refused(config, kInvalid, "config.nms.iou_threshold");
+  config = Config();
+  config.mutable_config()->set_score_threshold(2);
+  refused(config, kInvalid, "config.score_threshold");
+  config = Config();
   config.mutable_config()->set_file("../etc/passwd");
   refused(config, kInvalid, "config.file");
   config = Config();
@@ -208,6 +254,26 @@ TEST_F(StreamRpcTest, BrokenConfigurationsAreRefusedWhole) {
   config.mutable_config()->set_analyse_fps(2);
   config.mutable_config()->set_every_nth_frame(2);
   refused(config, kInvalid, "config.every_nth_frame");
+}
+
+TEST_F(StreamRpcTest, OnlyTheFieldsThatAreAskedForComeBack) {
+  v1::SegmentStreamRequest config = Config();
+  config.mutable_config()->mutable_fields()->add_paths("instances.score");
+  OpenCall();
+  stream_->Write(config);
+  stream_->Write(Frame(Picture()));
+  stream_->WritesDone();
+  v1::SegmentStreamResponse response;
+  ASSERT_TRUE(stream_->Read(&response));
+  ASSERT_TRUE(stream_->Read(&response));
+  EXPECT_EQ(response.result().width_px(), 128);
+  EXPECT_TRUE(response.result().last_in_frame());
+  const v1::PromptResult& result = response.result().result();
+  EXPECT_TRUE(result.prompt_id().empty());
+  ASSERT_EQ(result.instances_size(), 1);
+  EXPECT_GT(result.instances(0).score(), 0.9f);
+  EXPECT_FALSE(result.instances(0).has_mask());
+  EXPECT_TRUE(ReadToTheEnd().ok());
 }
 
 TEST_F(StreamRpcTest, ChunksThatAreNoVideoEndWithAReason) {
@@ -281,6 +347,9 @@ TEST_F(StreamRpcTest, ASlowReaderSlowsItsOwnStreamOnly) {
 }
 
 TEST_F(StreamRpcTest, DrainEndsStreamsAfterTheirAnswers) {
+  SegmenterOptions segmenter;
+  segmenter.drain_notice = absl::ZeroDuration();
+  StartServer(segmenter, {});
   OpenCall();
   stream_->Write(Config());
   stream_->Write(Frame(Picture()));
@@ -293,6 +362,51 @@ TEST_F(StreamRpcTest, DrainEndsStreamsAfterTheirAnswers) {
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(ReasonIn(status), "DRAINING");
   EXPECT_EQ(summary_.answered_count(), 1);
+}
+
+TEST_F(StreamRpcTest, OpenStreamsAreToldThatTheServerGoesAwayAndServedOn) {
+  SegmenterOptions segmenter;
+  segmenter.drain_notice = absl::Hours(1);
+  StartServer(segmenter, {});
+  OpenCall();
+  stream_->Write(Config());
+  v1::SegmentStreamResponse response;
+  ASSERT_TRUE(stream_->Read(&response));
+  std::thread drain([&] { server_->Drain(absl::InfiniteFuture()); });
+  ASSERT_TRUE(stream_->Read(&response));
+  ASSERT_TRUE(response.has_going_away());
+  EXPECT_GT(response.going_away().within().seconds(), 3500);
+  stream_->Write(Frame(Picture()));
+  stream_->WritesDone();
+  EXPECT_TRUE(ReadToTheEnd().ok());
+  EXPECT_EQ(summary_.answered_count(), 1);
+  drain.join();
+}
+
+TEST_F(StreamRpcTest, ACallThatOutlivesTheDrainEndsWithItsReason) {
+  SegmenterOptions segmenter;
+  segmenter.drain_notice = absl::ZeroDuration();
+  StartServer(segmenter, {});
+  script_->CloseGate();
+  grpc::Status unary;
+  std::thread client([&] {
+    grpc::ClientContext context;
+    v1::SegmentConceptsResponse response;
+    unary = stub_->SegmentConcepts(&context, RequestFor({"red"}), &response);
+  });
+  script_->AwaitGateReached();
+  OpenCall();
+  stream_->Write(Config());
+  stream_->Write(Frame(Picture()));
+  while (metrics_.frames_in.value() < 1) std::this_thread::yield();
+  server_->Drain(absl::Now());
+  client.join();
+  EXPECT_EQ(unary.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(ReasonIn(unary), "DRAINING");
+  const grpc::Status status = ReadToTheEnd();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(ReasonIn(status), "DRAINING");
+  EXPECT_EQ(summary_.frames_in_count(), 1);
 }
 
 }  // namespace

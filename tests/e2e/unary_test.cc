@@ -152,10 +152,50 @@ TEST_F(UnaryTest, TenKindsOfBrokenRequests) {
   EXPECT_TRUE(Segment(RequestFor({"red"})).ok());
 }
 
-TEST_F(UnaryTest, TextThatIsNoUtf8IsRefused) {
-  v1::SegmentConceptsRequest request = RequestFor({"caf\xe9"});
-  EXPECT_FALSE(Segment(request).ok());
-  EXPECT_TRUE(Segment(RequestFor({"red"})).ok());
+TEST_F(UnaryTest, OnlyTheFieldsThatAreAskedForComeBack) {
+  v1::SegmentConceptsRequest request = RequestFor({"red"});
+  request.mutable_fields()->add_paths("results.instances.score");
+  request.mutable_fields()->add_paths("image_info.width_px");
+  const int64_t with_masks = script_->pairs_with_masks;
+  ASSERT_TRUE(Segment(request).ok());
+  EXPECT_EQ(script_->pairs_with_masks, with_masks);
+  ASSERT_EQ(response_.results(0).instances_size(), 1);
+  const v1::Instance& red = response_.results(0).instances(0);
+  EXPECT_GT(red.score(), 0.9f);
+  EXPECT_FALSE(red.has_mask() || red.has_box() || red.has_detector_box());
+  EXPECT_EQ(response_.image_info().width_px(), 128);
+  EXPECT_TRUE(response_.image_info().digest().empty());
+  EXPECT_FALSE(response_.has_timings());
+  request.mutable_fields()->add_paths("results.instances.masks");
+  const grpc::Status status = Segment(request);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(FieldsIn(status), testing::ElementsAre("fields.paths[2]"));
+}
+
+TEST_F(UnaryTest, AModelThatIsNotServedIsNotFound) {
+  v1::SegmentConceptsRequest request = RequestFor({"red"});
+  request.set_model_id(server_->segmenter().engine_info().model_fingerprint);
+  EXPECT_TRUE(Segment(request).ok());
+  request.set_model_id("sam2");
+  const grpc::Status status = Segment(request);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(ReasonIn(status), "MODEL_NOT_FOUND");
+  EXPECT_THAT(FieldsIn(status), testing::ElementsAre("model_id"));
+}
+
+TEST_F(UnaryTest, SuppressionNeedsItsThreshold) {
+  v1::SegmentConceptsRequest request = RequestFor({"red", "red things"});
+  ASSERT_TRUE(Segment(request).ok());
+  EXPECT_EQ(response_.results(1).instances_size(), 1);
+  request.mutable_nms();
+  EXPECT_THAT(FieldsIn(Segment(request)),
+              testing::ElementsAre("nms.iou_threshold"));
+  request.mutable_nms()->set_iou_threshold(1.5f);
+  EXPECT_THAT(FieldsIn(Segment(request)),
+              testing::ElementsAre("nms.iou_threshold"));
+  request.mutable_nms()->set_iou_threshold(0.5f);
+  ASSERT_TRUE(Segment(request).ok());
+  EXPECT_EQ(response_.results(1).instances_size(), 0);
 }
 
 TEST_F(UnaryTest, ALongTextMayBeCutAndIsSaidSo) {

@@ -127,6 +127,64 @@ TEST_F(SegmenterTest, ANameStandsForItsPicture) {
   EXPECT_EQ(ReasonOf(conflict.status()), reason::kImageIdConflict);
 }
 
+TEST_F(SegmenterTest, ADigestStandsForItsPictureToo) {
+  Make();
+  const auto first = Run(RequestFor(TwoReds(), {"red"}));
+  ConceptRequest by_digest = RequestFor("", {"blue"});
+  by_digest.image.image_id = first->image.digest;
+  const auto response = Run(by_digest);
+  ASSERT_THAT(response, IsOk());
+  EXPECT_TRUE(response->embedding_cache_hit);
+  // Another tenant's digest is nobody's name.
+  const auto other = Start(by_digest, std::make_shared<RequestContext>(
+                                          "", "other", absl::InfiniteFuture()));
+  other->done.WaitForNotification();
+  EXPECT_EQ(ReasonOf(other->response.status()), reason::kImageNotCached);
+}
+
+TEST_F(SegmenterTest, PinnedTextsAreAlwaysAtHand) {
+  Make({.image_limits = {},
+        .text_cache_bytes = 0,
+        .pinned_texts = {"red", "red", "blue thing"},
+        .warm_up = false});
+  EXPECT_EQ(script_->texts_encoded, 3);
+  const int64_t bytes = metrics_.text_cache_bytes.value();
+  EXPECT_GT(bytes, 0);
+  // Running out of memory empties the caches, but for what is pinned.
+  script_->FailNext(1, absl::ResourceExhaustedError("out of memory"));
+  ASSERT_THAT(Run(RequestFor(TwoReds(), {"red", "blue thing"})), IsOk());
+  EXPECT_EQ(script_->texts_encoded, 3);
+  EXPECT_EQ(metrics_.text_cache_hits.value(), 2);
+  EXPECT_EQ(metrics_.text_cache_misses.value(), 0);
+  ASSERT_THAT(Run(RequestFor(TwoReds(), {"green"})), IsOk());
+  EXPECT_EQ(script_->texts_encoded, 4);
+  EXPECT_EQ(metrics_.text_cache_misses.value(), 1);
+  EXPECT_EQ(metrics_.text_cache_bytes.value(), bytes);
+}
+
+TEST_F(SegmenterTest, CachesCountWhatTheyEvict) {
+  Make({.image_limits = {}, .image_cache_bytes = 5000, .warm_up = false});
+  for (const int side : {16, 24}) {
+    ASSERT_THAT(Run(RequestFor(DrawAreasPng(side, side, {}), {"red"})), IsOk());
+  }
+  // One embedding of the fake engine has a little more than 4096 bytes.
+  EXPECT_EQ(metrics_.image_cache_evictions.value(), 1);
+  EXPECT_GT(metrics_.image_cache_bytes.value(), 4096);
+  EXPECT_GT(metrics_.text_cache_bytes.value(), 0);
+  script_->FailNext(1, absl::ResourceExhaustedError("out of memory"));
+  ASSERT_THAT(Run(RequestFor(DrawAreasPng(32, 32, {}), {"red"})), IsOk());
+  EXPECT_EQ(metrics_.image_cache_evictions.value(), 2);
+  EXPECT_EQ(metrics_.text_cache_evictions.value(), 1);
+}
+
+TEST_F(SegmenterTest, PinnedTextsThatMakeNoSenseAreNamed) {
+  SegmenterOptions options;
+  options.pinned_texts = {"red", "  "};
+  EXPECT_THAT(
+      CreateSegmenter(MakeFakeModel(script_), options, clock_, metrics_),
+      StatusIs(absl::StatusCode::kInvalidArgument, "pinned_texts[1]"));
+}
+
 TEST_F(SegmenterTest, UnknownNamesAskForTheBytes) {
   Make();
   ConceptRequest request = RequestFor("", {"red"});
@@ -175,6 +233,24 @@ TEST_F(SegmenterTest, SuppressionWorksAcrossPrompts) {
   const auto response = Run(request);
   EXPECT_EQ(response->results[0].instances.size(), 2u);
   EXPECT_TRUE(response->results[1].instances.empty());
+}
+
+TEST_F(SegmenterTest, UnwantedFieldsCostNothing) {
+  Make({.image_limits = {}, .warm_up = false});
+  ConceptRequest request = RequestFor(TwoReds(), {"red"});
+  request.options.fields = {.mask = false, .box = true, .area = false};
+  auto response = Run(request);
+  ASSERT_THAT(response, IsOk());
+  const Instance& boxed = response->results[0].instances[0];
+  EXPECT_TRUE(std::holds_alternative<std::monostate>(boxed.mask));
+  EXPECT_EQ(boxed.box.x1, 40);
+  EXPECT_EQ(boxed.area, 0);
+  EXPECT_EQ(script_->pairs_with_masks, 1);
+  request.options.fields.box = false;
+  response = Run(request);
+  ASSERT_THAT(response, IsOk());
+  EXPECT_GT(response->results[0].instances[0].score, 0);
+  EXPECT_EQ(script_->pairs_with_masks, 1);
 }
 
 TEST_F(SegmenterTest, CancelledInTheQueueNeverReachesTheEngine) {

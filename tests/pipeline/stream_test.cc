@@ -304,20 +304,62 @@ TEST_F(StreamTest, SilenceIsFilledWithHeartbeats) {
 }
 
 TEST_F(StreamTest, DrainAnswersWhatCameInAndEndsUnavailable) {
-  Open(FrameDelivery::kEvery);
+  SegmenterOptions options;
+  options.drain_notice = absl::ZeroDuration();
+  Open(FrameDelivery::kEvery, options);
   script_->CloseGate();
   Push();
   script_->AwaitGateReached();
   Push();
   std::thread drain([&] { segmenter_->Drain(absl::InfiniteFuture()); });
   listener_.Await([&] { return !session_->WantsInput(); });
+  // Was under way when the input was closed: told exactly, too.
+  Push();
   script_->OpenGate();
   ReadToTheEnd();
   EXPECT_EQ(ReasonOf(*session_->FinalStatus()), reason::kDraining);
   session_->Detach();
   drain.join();
   EXPECT_EQ(summary_->answered, 2);
+  EXPECT_EQ(summary_->refused, 1);
   session_.reset();
+}
+
+TEST_F(StreamTest, InputAfterTheEndIsIgnored) {
+  Open(FrameDelivery::kEvery);
+  session_->CloseInput();
+  ReadToTheEnd();
+  Push();
+  session_->UpdatePrompts({Prompt("green")}, {});
+  EXPECT_FALSE(session_->TakeOutput().has_value());
+  EXPECT_THAT(*session_->FinalStatus(), IsOk());
+}
+
+TEST_F(StreamTest, AFrameWithTooManyBytesIsRefused) {
+  SegmenterOptions options;
+  options.max_frame_bytes = Frame().size();
+  Open(FrameDelivery::kEvery, options);
+  Push();
+  Push(Frame() + "x");
+  session_->CloseInput();
+  ReadToTheEnd();
+  EXPECT_EQ(summary_->answered, 1);
+  EXPECT_EQ(summary_->refused, 1);
+}
+
+TEST_F(StreamTest, StartedTellsWhatIsInForce) {
+  config_.every_nth_frame = 3;
+  config_.options.nms_iou_threshold = 0.25f;
+  SegmenterOptions options;
+  options.max_unsent_frames = 5;
+  Open(FrameDelivery::kLatest, options);
+  const auto started = std::get<StreamStarted>(*Next());
+  EXPECT_EQ(started.delivery, FrameDelivery::kLatest);
+  EXPECT_EQ(started.every_nth_frame, 3);
+  EXPECT_EQ(started.options.nms_iou_threshold, 0.25f);
+  EXPECT_EQ(started.limits.max_unsent_frames, 5);
+  EXPECT_EQ(started.limits.heartbeat_interval, absl::Seconds(15));
+  EXPECT_EQ(started.source.width, 0);
 }
 
 TEST_F(StreamTest, StreamSlotsAreBoundedAndComeBack) {
@@ -341,7 +383,7 @@ TEST_F(StreamTest, BytesThatAreNoVideoEndTheStreamWithAReason) {
   config_.source = StreamSourceKind::kPushedChunks;
   Open(FrameDelivery::kEvery);
   EXPECT_THAT(session_->PushFrame({Frame(), std::nullopt}),
-              StatusIs(absl::StatusCode::kFailedPrecondition, "source"));
+              StatusIs(absl::StatusCode::kInvalidArgument, "source"));
   EXPECT_THAT(session_->PushChunk(std::string(10'000, 'x')), IsOk());
   session_->CloseInput();
   ReadToTheEnd();

@@ -168,6 +168,8 @@ TEST_F(VideoDecoderTest, RotatedVideosStandUpright) {
   const char* tag = has_option ? "" : " -metadata:s:v:0 rotate=90";
   Ffmpeg(absl::StrCat(turn, "-i ", flat, tag, " -c copy ", Path("turned.mp4")));
   const auto decoder = Open(Path("turned.mp4"));
+  EXPECT_EQ(decoder->width(), 64);
+  EXPECT_EQ(decoder->height(), 128);
   const auto pictures = ReadAll(*decoder);
   ASSERT_EQ(pictures.size(), 5u);
   EXPECT_EQ(pictures[0].image.width(), 64);
