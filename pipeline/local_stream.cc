@@ -32,6 +32,13 @@ std::vector<ConceptPrompt> WithIds(std::vector<ConceptPrompt> prompts) {
   return prompts;
 }
 
+std::vector<ConceptPrompt>::const_iterator FindPrompt(
+    const std::vector<ConceptPrompt>& prompts, const std::string& id) {
+  return std::find_if(
+      prompts.begin(), prompts.end(),
+      [&id](const ConceptPrompt& prompt) { return prompt.prompt_id == id; });
+}
+
 }  // namespace
 
 LocalStream::LocalStream(PipelineCore& core, uint64_t number,
@@ -162,19 +169,15 @@ absl::Status LocalStream::PushChunk(std::string bytes) {
   return absl::OkStatus();
 }
 
-void LocalStream::UpdatePrompts(std::vector<ConceptPrompt> add,
-                                std::vector<std::string> remove) {
+void LocalStream::UpdatePrompts(PromptUpdate update) {
   {
     const absl::MutexLock lock(&mutex_);
     std::vector<ConceptPrompt> next = *prompts_;
-    const auto find = [&next](const std::string& id) {
-      return std::find_if(next.begin(), next.end(),
-                          [&id](const ConceptPrompt& prompt) {
-                            return prompt.prompt_id == id;
-                          });
-    };
-    for (const std::string& id : remove) {
-      const auto found = find(id);
+    for (PromptRejected& rejected : update.rejected) {
+      Announce(std::move(rejected));
+    }
+    for (const std::string& id : update.remove) {
+      const auto found = FindPrompt(next, id);
       if (found == next.end()) {
         Announce(PromptRejected{
             id, WithReason(absl::NotFoundError(absl::StrCat(
@@ -184,16 +187,14 @@ void LocalStream::UpdatePrompts(std::vector<ConceptPrompt> add,
         next.erase(found);
       }
     }
-    for (ConceptPrompt& prompt : add) {
-      if (prompt.prompt_id.empty() || find(prompt.prompt_id) != next.end()) {
+    for (ConceptPrompt& prompt : update.add) {
+      absl::Status refused = CheckAdded(prompt, next);
+      if (refused.ok()) {
+        next.push_back(std::move(prompt));
+      } else {
         Announce(PromptRejected{
             prompt.prompt_id,
-            WithReason(absl::AlreadyExistsError(
-                           "an added prompt needs a prompt_id that the stream "
-                           "does not have yet"),
-                       reason::kInvalidRequest)});
-      } else {
-        next.push_back(std::move(prompt));
+            WithReason(std::move(refused), reason::kInvalidRequest)});
       }
     }
     prompts_ =
@@ -201,6 +202,22 @@ void LocalStream::UpdatePrompts(std::vector<ConceptPrompt> add,
     Announce(PromptsUpdated{sequencer_.frames_in()});
   }
   Proceed();
+}
+
+absl::Status LocalStream::CheckAdded(
+    const ConceptPrompt& prompt,
+    const std::vector<ConceptPrompt>& others) const {
+  if (prompt.prompt_id.empty() ||
+      FindPrompt(others, prompt.prompt_id) != others.end()) {
+    return absl::AlreadyExistsError(
+        "an added prompt needs a prompt_id that the stream does not have yet");
+  }
+  if (others.size() >= config_.max_prompts) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the stream has ", others.size(),
+                     " prompts, and no more are allowed; remove one first"));
+  }
+  return absl::OkStatus();
 }
 
 void LocalStream::CloseInput() {

@@ -52,8 +52,7 @@ class LocalStream final : public StreamSession,
   bool WantsInput() const override;
   absl::Status PushFrame(PushedFrame frame) override;
   absl::Status PushChunk(std::string bytes) override;
-  void UpdatePrompts(std::vector<ConceptPrompt> add,
-                     std::vector<std::string> remove) override;
+  void UpdatePrompts(PromptUpdate update) override;
   void CloseInput() override;
   void Cancel(absl::Status status) override;
   std::optional<StreamEvent> TakeOutput() override;
@@ -105,6 +104,9 @@ class LocalStream final : public StreamSession,
   // Queues an event; not after the summary, which is the last one.
   void Announce(StreamEvent event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool OutputReady() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Why a prompt cannot join the others, if so.
+  absl::Status CheckAdded(const ConceptPrompt& prompt,
+                          const std::vector<ConceptPrompt>& others) const;
   // Why a pushed frame is not taken, if so.
   absl::Status CheckFrame(const PushedFrame& frame) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

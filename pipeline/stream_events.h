@@ -26,6 +26,8 @@ struct StreamConfig {
   std::string file;  // path of a kFile source, already permitted
   FrameDelivery delivery = FrameDelivery::kEvery;
   std::vector<ConceptPrompt> prompts;
+  // How many there may be at a time, added ones included.
+  size_t max_prompts = 16;
   ConceptOptions options;
   // At most so many analysed frames a second of media time; 0 = all.
   double analyse_fps = 0;
@@ -104,6 +106,14 @@ struct FrameRefused {
 struct PromptRejected {
   std::string prompt_id;
   absl::Status status;
+};
+
+// A change of a running stream's prompts.
+struct PromptUpdate {
+  std::vector<ConceptPrompt> add;
+  std::vector<std::string> remove;  // ids
+  // Prompts to add that were found wanting before they came here.
+  std::vector<PromptRejected> rejected = {};
 };
 
 struct PromptsUpdated {

@@ -47,8 +47,7 @@ class StreamSession {
 
   // Takes effect on a later frame, named in a PromptsUpdated event. NOT_FOUND,
   // ALREADY_EXISTS or INVALID_ARGUMENT come back as PromptRejected events.
-  virtual void UpdatePrompts(std::vector<ConceptPrompt> add,
-                             std::vector<std::string> remove) = 0;
+  virtual void UpdatePrompts(PromptUpdate update) = 0;
 
   // No more input: what is there is finished, then the summary follows.
   virtual void CloseInput() = 0;

@@ -385,6 +385,7 @@ absl::StatusOr<StreamConfig> RequestValidator::ValidateStream(
     checker.Violate("config.prompts", "at least one prompt is needed");
   }
   out.prompts = checker.Prompts("config.prompts", config.prompts());
+  out.max_prompts = static_cast<size_t>(limits_.max_prompts);
   out.options = checker.Options("config.", config,
                                 *v1::PromptResult::descriptor(), "instances");
   if (!std::isfinite(config.analyse_fps()) || config.analyse_fps() < 0) {
@@ -404,12 +405,21 @@ absl::StatusOr<StreamConfig> RequestValidator::ValidateStream(
   return out;
 }
 
-absl::StatusOr<std::vector<ConceptPrompt>> RequestValidator::ValidatePrompts(
-    const google::protobuf::RepeatedPtrField<v1::ConceptPrompt>& prompts,
-    const std::string& field) const {
-  Checker checker(*this);
-  std::vector<ConceptPrompt> out = checker.Prompts(field, prompts);
-  SAM3_RETURN_IF_ERROR(checker.status());
+PromptUpdate RequestValidator::ValidateUpdate(
+    const v1::PromptUpdate& update) const {
+  PromptUpdate out;
+  out.remove.assign(update.remove_prompt_ids().begin(),
+                    update.remove_prompt_ids().end());
+  for (int i = 0; i < update.add_size(); ++i) {
+    Checker checker(*this);
+    ConceptPrompt prompt = checker.Prompt(
+        absl::StrCat("prompt_update.add[", i, "]"), update.add(i));
+    if (checker.status().ok()) {
+      out.add.push_back(std::move(prompt));
+    } else {
+      out.rejected.push_back({std::move(prompt.prompt_id), checker.status()});
+    }
+  }
   return out;
 }
 

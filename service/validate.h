@@ -33,10 +33,9 @@ class RequestValidator {
       const v1::EmbedImageRequest& request) const;
   absl::StatusOr<StreamConfig> ValidateStream(
       const v1::StreamConfig& config) const;
-  // Prompts that are added to a running stream.
-  absl::StatusOr<std::vector<ConceptPrompt>> ValidatePrompts(
-      const google::protobuf::RepeatedPtrField<v1::ConceptPrompt>& prompts,
-      const std::string& field) const;
+  // A change of a running stream's prompts. A prompt that is wrong is among the
+  // rejected, with all its violations, and never an error of the whole.
+  PromptUpdate ValidateUpdate(const v1::PromptUpdate& update) const;
 
   // What ValidateConcepts would find, for Explain.
   std::vector<FieldViolation> Violations(

@@ -142,7 +142,9 @@ absl::Status StreamCall::Receive() {
           std::move(*incoming_.mutable_chunk()->mutable_data()));
     }
     case v1::SegmentStreamRequest::kPromptUpdate:
-      return Update();
+      session_->UpdatePrompts(
+          calls_.validator().ValidateUpdate(incoming_.prompt_update()));
+      return absl::OkStatus();
     case v1::SegmentStreamRequest::MESSAGE_NOT_SET:
       break;
   }
@@ -172,16 +174,6 @@ absl::Status StreamCall::Open() {
   SAM3_ASSIGN_OR_RETURN(
       session_,
       calls_.segmenter().OpenStream(std::move(config), request_context_, this));
-  return absl::OkStatus();
-}
-
-absl::Status StreamCall::Update() {
-  const v1::PromptUpdate& update = incoming_.prompt_update();
-  SAM3_ASSIGN_OR_RETURN(
-      std::vector<ConceptPrompt> added,
-      calls_.validator().ValidatePrompts(update.add(), "prompt_update.add"));
-  session_->UpdatePrompts(std::move(added), {update.remove_prompt_ids().begin(),
-                                             update.remove_prompt_ids().end()});
   return absl::OkStatus();
 }
 

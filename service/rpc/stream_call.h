@@ -55,7 +55,6 @@ class StreamCall final : public StreamListener,
   absl::Status Receive() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ReceiveFrame() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Open() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status Update() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddLimits(v1::StreamStarted::Limits* out) const;
   // Starts whatever can be started.
   void Pump() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -98,6 +98,8 @@ class BadInputTest : public ServerFixture {
     while (stream->Read(&response)) {
       if (response.has_refused()) {
         refusals_.push_back(response.refused().status());
+      } else if (response.has_rejected()) {
+        refusals_.push_back(response.rejected().status());
       }
     }
     return stream->Finish();
@@ -465,9 +467,15 @@ TEST_F(BadInputTest, ConversationsThatAreWrong) {
   Expect(Stream({Config(), late}), kInvalid, "INVALID_REQUEST",
          "frame.capture_time");
   v1::SegmentStreamRequest update;
-  update.mutable_prompt_update()->add_add()->set_text(LongText());
-  Expect(Stream({Config(), update}), kInvalid, "INVALID_REQUEST",
-         "prompt_update.add[0].text");
+  v1::ConceptPrompt& added = *update.mutable_prompt_update()->add_add();
+  added.set_prompt_id("long");
+  added.set_text(LongText());
+  // A wrong prompt costs nobody the stream.
+  EXPECT_TRUE(Stream({Config(), update, Frame(Picture())}).ok());
+  ASSERT_EQ(refusals_.size(), 1u);
+  EXPECT_EQ(refusals_[0].code(), kInvalid);
+  EXPECT_THAT(refusals_[0].message(),
+              testing::HasSubstr("prompt_update.add[0].text"));
 }
 
 TEST_F(BadInputTest, FilesThatAreWrong) {

@@ -226,8 +226,8 @@ TEST_F(StreamTest, AnEngineFailureDropsItsFrame) {
 TEST_F(StreamTest, PromptsChangeAtANamedFrame) {
   Open(FrameDelivery::kEvery);
   Push();
-  session_->UpdatePrompts({Prompt("green")}, {"red", "nobody"});
-  session_->UpdatePrompts({Prompt("green")}, {});
+  session_->UpdatePrompts({{Prompt("green")}, {"red", "nobody"}});
+  session_->UpdatePrompts({{Prompt("green")}, {}});
   Push();
   session_->CloseInput();
   ReadToTheEnd();
@@ -235,6 +235,18 @@ TEST_F(StreamTest, PromptsChangeAtANamedFrame) {
   EXPECT_EQ(rejected_, (std::vector<std::string>{"nobody", "green"}));
   // Two prompts on each of the two frames.
   EXPECT_EQ(results_, 4);
+}
+
+TEST_F(StreamTest, TooManyPromptsAreRejectedOneByOne) {
+  Open(FrameDelivery::kEvery);
+  PromptUpdate update;
+  for (int i = 0; i < 16; ++i) update.add.push_back(Prompt(absl::StrCat(i)));
+  update.rejected.push_back({"wrong", absl::InvalidArgumentError("x")});
+  session_->UpdatePrompts(std::move(update));
+  session_->CloseInput();
+  ReadToTheEnd();
+  // There were two before.
+  EXPECT_EQ(rejected_, (std::vector<std::string>{"wrong", "14", "15"}));
 }
 
 TEST_F(StreamTest, SampledOutFramesAreAccountedFor) {
@@ -330,7 +342,7 @@ TEST_F(StreamTest, InputAfterTheEndIsIgnored) {
   session_->CloseInput();
   ReadToTheEnd();
   Push();
-  session_->UpdatePrompts({Prompt("green")}, {});
+  session_->UpdatePrompts({{Prompt("green")}, {}});
   EXPECT_FALSE(session_->TakeOutput().has_value());
   EXPECT_THAT(*session_->FinalStatus(), IsOk());
 }
