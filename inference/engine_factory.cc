@@ -66,6 +66,14 @@ absl::StatusOr<LoadedModel> LoadDemo(const EngineOptions& options) {
 
 }  // namespace
 
+std::string EngineLibrary() {
+#ifdef SAM3_WITH_TORCH
+  return absl::StrCat("libtorch ", TorchVersion());
+#else
+  return "no libtorch (SAM3_TORCH=OFF)";
+#endif
+}
+
 absl::StatusOr<LoadedModel> LoadModel(const EngineOptions& options) {
   if (options.kind == EngineKind::kFake) return MakeFakeModel(nullptr);
 #ifdef SAM3_WITH_TORCH
