@@ -42,15 +42,15 @@ int Complain(const absl::Status& status, int exit_status) {
 
 ProgressLine::ProgressLine() : terminal_(::isatty(STDERR_FILENO) == 1) {}
 
-ProgressLine::~ProgressLine() { Erase(); }
+ProgressLine::~ProgressLine() { Clear(); }
 
-void ProgressLine::Erase() {
+void ProgressLine::Clear() {
   if (drawn_) std::fputs("\r\033[K", stderr);
   drawn_ = false;
 }
 
 void ProgressLine::Note(const std::string& text) {
-  Erase();
+  Clear();
   std::fprintf(stderr, "%s\n", text.c_str());
 }
 

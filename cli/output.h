@@ -29,12 +29,12 @@ class ProgressLine {
   ~ProgressLine();
   // `total` may be 0 when nobody knows it.
   void Show(int64_t done, int64_t total, const std::string& text);
+  // Takes the line away until the next Show().
+  void Clear();
   // A line that stays, above the progress; also where there is no terminal.
   void Note(const std::string& text);
 
  private:
-  void Erase();
-
   const bool terminal_;
   bool drawn_ = false;
 };

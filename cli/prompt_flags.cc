@@ -62,6 +62,20 @@ void AddConnectionFlags(CLI::App* app, ConnectionOptions* options) {
       ->capture_default_str();
 }
 
+void AddEngineFlags(CLI::App* app, EngineOptions* engine) {
+  app->add_option("--device", engine->device, "cpu or cuda:N")
+      ->capture_default_str();
+  app->add_option_function<std::string>(
+         "--dtype",
+         [engine](const std::string& name) {
+           engine->dtype = name == "fp32"   ? DtypeChoice::kFp32
+                           : name == "bf16" ? DtypeChoice::kBf16
+                                            : DtypeChoice::kAuto;
+         },
+         "auto, fp32 or bf16")
+      ->check(CLI::IsMember({"auto", "fp32", "bf16"}));
+}
+
 void AddPromptFlags(CLI::App* app, PromptFlags* flags) {
   app->add_option("--text", flags->texts, "A short English noun phrase")
       ->type_size(1)
