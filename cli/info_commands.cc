@@ -2,10 +2,12 @@
 #include <cstdio>
 #include <fstream>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "cli/commands.h"
 #include "cli/connection.h"
@@ -34,6 +36,15 @@ double Milliseconds(const google::protobuf::Duration& duration) {
 
 long long Megabytes(int64_t bytes) { return bytes / 1'000'000; }
 
+// A server that did not warm up, as in this process, has measured nothing.
+std::string CapacityText(const v1::GetServerInfoResponse::Capacity& capacity) {
+  const double image = Milliseconds(capacity.per_image());
+  if (image == 0) return "not measured";
+  return absl::StrFormat(
+      "%.1f ms picture and prompt, %.1f ms each further prompt", image,
+      Milliseconds(capacity.per_prompt()));
+}
+
 void PrintInfo(const v1::GetServerInfoResponse& info) {
   const auto& model = info.model();
   const auto& limits = info.limits();
@@ -42,7 +53,7 @@ void PrintInfo(const v1::GetServerInfoResponse& info) {
       "model     %s, %.1f M parameters, sees %d x %d, masks of %d x %d\n"
       "          fingerprint %s%s\n"
       "device    %s (%s), %s\n"
-      "capacity  %.1f ms picture and prompt, %.1f ms each further prompt\n"
+      "capacity  %s\n"
       "          %d stream slots free, %d jobs waiting\n"
       "limits    a picture: %lld MB, %lld megapixels, sides of %d\n"
       "          a request: %d prompts, of %d tokens and %d example boxes "
@@ -56,8 +67,7 @@ void PrintInfo(const v1::GetServerInfoResponse& info) {
       info.device().id().c_str(),
       info.device().name().empty() ? "name unknown"
                                    : info.device().name().c_str(),
-      info.device().dtype().c_str(), Milliseconds(info.capacity().per_image()),
-      Milliseconds(info.capacity().per_prompt()),
+      info.device().dtype().c_str(), CapacityText(info.capacity()).c_str(),
       info.capacity().stream_slots_free_count(),
       info.capacity().queued_jobs_count(),
       Megabytes(limits.max_image_size_bytes()),

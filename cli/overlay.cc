@@ -21,6 +21,7 @@ namespace sam3 {
 namespace {
 
 constexpr int kJpegQuality = 92;
+constexpr double kThumbnail = 320;
 
 // RGB, far apart from each other in hue, and rare in pictures.
 const cv::Scalar& ColourOf(size_t prompt) {
@@ -42,7 +43,7 @@ cv::Scalar InkOn(const cv::Scalar& colour) {
 // unit of letters.
 struct Pen {
   int line = 1;
-  int halo = 3;
+  int halo = 1;
   double font = 0.4;
   int letter_stroke = 1;
   int margin = 2;
@@ -51,13 +52,16 @@ struct Pen {
 Pen PenFor(const cv::Mat& canvas) {
   const double side = std::sqrt(static_cast<double>(canvas.total()));
   Pen pen;
-  pen.line = std::max(1, static_cast<int>(std::lround(side / 450)));
   // A dark edge on both sides: lines stay visible on things of their colour.
-  pen.halo = pen.line + 2 * std::max(1, pen.line / 2);
+  // There is no room for it in thumbnails.
+  if (side >= kThumbnail) {
+    pen.line = std::max(2, static_cast<int>(std::lround(side / 320)));
+    pen.halo = pen.line + 2 * std::max(1, pen.line / 4);
+  }
   pen.font = std::max(side / 1100, 0.4);
   // Thicker, letters would run together.
   pen.letter_stroke =
-      std::max(1, static_cast<int>(std::lround(pen.font * 1.3)));
+      std::max(1, static_cast<int>(std::lround(pen.font * 1.6)));
   pen.margin = std::max(2, static_cast<int>(std::lround(pen.font * 5)));
   return pen;
 }

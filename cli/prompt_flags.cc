@@ -72,17 +72,20 @@ void AddEngineFlags(CLI::App* app, EngineOptions* engine) {
                            : name == "bf16" ? DtypeChoice::kBf16
                                             : DtypeChoice::kAuto;
          },
-         "auto, fp32 or bf16")
+         engine->dtype == DtypeChoice::kFp32 ? "Default: fp32"
+                                             : "Default: auto, bf16 on a GPU")
       ->check(CLI::IsMember({"auto", "fp32", "bf16"}));
 }
 
 void AddPromptFlags(CLI::App* app, PromptFlags* flags) {
-  app->add_option("--text", flags->texts, "A short English noun phrase")
+  app->add_option("--text", flags->texts,
+                  "A short English noun phrase; repeat for more")
       ->type_size(1)
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app->add_option("--box", flags->boxes,
-                  "An example: x,y,width,height in pixels[:neg]")
+                  "An example: x,y,width,height in pixels[:neg]; repeat for "
+                  "more")
       ->type_size(1)
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);

@@ -196,6 +196,7 @@ absl::Status Receive(const StreamFlags& flags, OverlayVideo* overlay,
       std::printf("%s\n", ToJson(message, /*indented=*/false).c_str());
       std::fflush(stdout);
     } else if (message.has_summary()) {
+      progress.Clear();
       PrintSummary(message.summary(), std::max(seconds, 1e-3));
     } else if (message.has_source_event() &&
                message.source_event().kind() != v1::SourceEvent::KIND_ENDED) {

@@ -245,8 +245,8 @@ RunCommand AddVerifyCommand(CLI::App* app) {
       ->required();
   AddEngineFlags(app, &flags->engine);
   app->add_option("--images", flags->images,
-                  "Folder with the COCO pictures 000000077595.jpg and "
-                  "000000136466.jpg: compare with published results");
+                  "Folder with two COCO pictures: compare with published "
+                  "results");
   app->add_flag("--json", flags->json, "Print one JSON document");
   app->footer(
       "Exit status 3: the folder is not a whole SAM 3 model, or its results "

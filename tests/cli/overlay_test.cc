@@ -90,13 +90,13 @@ TEST(OverlayTest, OutlinesShowOnEveryColour) {
   constexpr int kPrompts = 8;
   for (int prompt = 0; prompt < kPrompts; ++prompt) {
     std::vector<v1::PromptResult> results(prompt + 1);
-    results.back() = Found(320, 240, 100, 100, 200, 180);
+    results.back() = Found(480, 360, 100, 100, 200, 180);
     const std::vector<std::string> labels(prompt + 1, "a");
     const auto on_grey =
-        DrawOverlay(Plain(320, 240, {128, 128, 128}), results, labels);
+        DrawOverlay(Plain(480, 360, {128, 128, 128}), results, labels);
     ASSERT_THAT(on_grey, IsOk());
     const Rgb line = At(*on_grey, 199, 150);
-    const auto on_own = DrawOverlay(Plain(320, 240, line), results, labels);
+    const auto on_own = DrawOverlay(Plain(480, 360, line), results, labels);
     double darkest = 255;
     for (int x = 195; x < 204; ++x) {
       darkest = std::min(darkest, At(*on_own, x, 150).luma());
