@@ -104,6 +104,7 @@ std::vector<Finding> PortFindings() {
     port.server = server;
   }
   std::vector<Finding> findings;
+  findings.reserve(ports.size());
   for (const PortFacts& port : ports) findings.push_back(JudgePort(port));
   return findings;
 }
