@@ -1,12 +1,13 @@
-// info, explain and doctor: commands that look and change nothing.
+// info and explain: commands that look and change nothing.
 #include <cstdio>
 #include <fstream>
 #include <memory>
-#include <thread>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "cli/commands.h"
 #include "cli/connection.h"
@@ -16,7 +17,6 @@
 #include "inference/demo_model/embedded_model.h"
 #include "inference/engine_factory.h"
 #include "service/explain.h"
-#include "service/version.h"
 
 namespace sam3 {
 namespace {
@@ -32,6 +32,50 @@ struct LookFlags {
 double Milliseconds(const google::protobuf::Duration& duration) {
   return static_cast<double>(duration.seconds()) * 1e3 +
          static_cast<double>(duration.nanos()) * 1e-6;
+}
+
+long long Megabytes(int64_t bytes) { return bytes / 1'000'000; }
+
+// A server that did not warm up, as in this process, has measured nothing.
+std::string CapacityText(const v1::GetServerInfoResponse::Capacity& capacity) {
+  const double image = Milliseconds(capacity.per_image());
+  if (image == 0) return "not measured";
+  return absl::StrFormat(
+      "%.1f ms picture and prompt, %.1f ms each further prompt", image,
+      Milliseconds(capacity.per_prompt()));
+}
+
+void PrintInfo(const v1::GetServerInfoResponse& info) {
+  const auto& model = info.model();
+  const auto& limits = info.limits();
+  std::printf(
+      "version   %s\n"
+      "model     %s, %.1f M parameters, sees %d x %d, masks of %d x %d\n"
+      "          fingerprint %s%s\n"
+      "device    %s (%s), %s\n"
+      "capacity  %s\n"
+      "          %d stream slots free, %d jobs waiting\n"
+      "limits    a picture: %lld MB, %lld megapixels, sides of %d\n"
+      "          a request: %d prompts, of %d tokens and %d example boxes "
+      "each\n"
+      "          a message: %lld MB, a chunk %lld MB; %d streams at a time\n",
+      info.version().c_str(), model.name().c_str(),
+      static_cast<double>(model.parameter_count()) * 1e-6,
+      model.image_size_px(), model.image_size_px(), model.mask_size_px(),
+      model.mask_size_px(), model.fingerprint().c_str(),
+      model.embedded_demo() ? "; knows coloured shapes only" : "",
+      info.device().id().c_str(),
+      info.device().name().empty() ? "name unknown"
+                                   : info.device().name().c_str(),
+      info.device().dtype().c_str(), CapacityText(info.capacity()).c_str(),
+      info.capacity().stream_slots_free_count(),
+      info.capacity().queued_jobs_count(),
+      Megabytes(limits.max_image_size_bytes()),
+      static_cast<long long>(limits.max_image_pixels() / 1'000'000),
+      limits.max_image_side_px(), limits.max_prompts(),
+      limits.max_text_tokens(), limits.max_exemplars(),
+      Megabytes(limits.max_message_size_bytes()),
+      Megabytes(limits.max_chunk_size_bytes()), limits.max_streams());
 }
 
 int RunInfo(const LookFlags& flags) {
@@ -51,24 +95,7 @@ int RunInfo(const LookFlags& flags) {
     std::printf("%s\n", ToJson(info, /*indented=*/true).c_str());
     return 0;
   }
-  std::printf(
-      "version   %s\n"
-      "model     %s, %.1f M parameters, fingerprint %s\n"
-      "device    %s (%s), %s\n"
-      "capacity  %.1f ms picture and prompt, %.1f ms each further prompt, %d "
-      "stream slots free\n"
-      "limits    %lld MB and %lld megapixels a picture, %d prompts, %d "
-      "tokens\n",
-      info.version().c_str(), info.model().name().c_str(),
-      static_cast<double>(info.model().parameter_count()) * 1e-6,
-      info.model().fingerprint().c_str(), info.device().id().c_str(),
-      info.device().name().c_str(), info.device().dtype().c_str(),
-      Milliseconds(info.capacity().per_image()),
-      Milliseconds(info.capacity().per_prompt()),
-      info.capacity().stream_slots_free_count(),
-      static_cast<long long>(info.limits().max_image_size_bytes() / 1'000'000),
-      static_cast<long long>(info.limits().max_image_pixels() / 1'000'000),
-      info.limits().max_prompts(), info.limits().max_text_tokens());
+  PrintInfo(info);
   return 0;
 }
 
@@ -175,48 +202,17 @@ int RunExplain(const LookFlags& flags) {
   return 0;
 }
 
-// Each check prints one line: what was looked at, what was found, what to do.
-int RunDoctor(const LookFlags& flags) {
-  int problems = 0;
-  const auto report = [&problems](bool good, const std::string& what,
-                                  const std::string& found) {
-    std::printf("%s  %-10s %s\n", good ? "ok  " : "FAIL", what.c_str(),
-                found.c_str());
-    if (!good) ++problems;
-  };
-  report(true, "version", kVersion);
-  report(true, "cores", absl::StrCat(std::thread::hardware_concurrency()));
-  EngineOptions engine;
-  engine.model_dir = flags.connection.model_dir;
-  engine.device = flags.connection.device;
-  const auto model = LoadModel(engine);
-  report(model.ok(), "model",
-         model.ok() ? absl::StrCat(model->engine->info().model_name, " on ",
-                                   model->engine->info().device, ", ",
-                                   model->engine->info().dtype)
-                    : std::string(model.status().message()));
-  if (model.ok()) {
-    const absl::Status warm = model->engine->Warmup({1});
-    report(warm.ok(), "engine",
-           warm.ok() ? "one picture and one prompt run"
-                     : std::string(warm.message()));
-  }
-  ConnectionOptions remote = flags.connection;
-  remote.in_process = false;
-  const auto connection = Connection::Open(remote);
-  std::printf("%s  %-10s %s\n", connection.ok() ? "ok  " : "note", "server",
-              connection.ok()
-                  ? absl::StrCat("answers at ", remote.server).c_str()
-                  : std::string(connection.status().message()).c_str());
-  return problems == 0 ? 0 : 1;
-}
-
 }  // namespace
 
 RunCommand AddInfoCommand(CLI::App* app) {
   auto flags = std::make_shared<LookFlags>();
   AddConnectionFlags(app, &flags->connection);
   app->add_flag("--json", flags->json, "Print the response as JSON");
+  app->footer(
+      "Examples:\n"
+      "  sam3ctl info\n"
+      "  sam3ctl info --server camera-host:50051 --json\n"
+      "  sam3ctl info --demo\n");
   return [flags] { return RunInfo(*flags); };
 }
 
@@ -233,12 +229,6 @@ RunCommand AddExplainCommand(CLI::App* app) {
       "  sam3ctl explain a.jpg --text \"yellow school bus\"\n"
       "  sam3ctl explain --model ~/sam3 --texts-file prompts.txt --json\n");
   return [flags] { return RunExplain(*flags); };
-}
-
-RunCommand AddDoctorCommand(CLI::App* app) {
-  auto flags = std::make_shared<LookFlags>();
-  AddConnectionFlags(app, &flags->connection);
-  return [flags] { return RunDoctor(*flags); };
 }
 
 }  // namespace sam3

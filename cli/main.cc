@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -14,10 +15,12 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", absl::StrCat("sam3ctl ", sam3::kVersion));
   app.footer(
-      "Exit status: 0 ok, 2 wrong usage, 3 server refused, 4 server failed, 5 "
-      "unreachable.\n"
-      "Example: sam3ctl segment a.jpg --demo --text \"red circle\" --overlay "
-      "out.png\n");
+      "Exit status: 0 ok, 2 wrong usage, 3 server refused, 4 server failed,\n"
+      "5 unreachable.\n"
+      "Examples:\n"
+      "  sam3ctl segment a.jpg --demo --text \"red circle\" --overlay out.png\n"
+      "  sam3ctl doctor\n"
+      "  sam3ctl stream --help\n");
   struct Entry {
     const char* name;
     const char* help;
@@ -40,6 +43,15 @@ int main(int argc, char** argv) {
   }
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    // CLI11 says only that a command is required.
+    if (argc > 1 && app.get_subcommands().empty()) {
+      std::fprintf(stderr, "sam3ctl: no command \"%s\"; see sam3ctl --help\n",
+                   argv[1]);
+      return sam3::kWrongUsage;
+    }
+    app.exit(error);
+    return sam3::kWrongUsage;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : sam3::kWrongUsage;
   }

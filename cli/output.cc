@@ -7,6 +7,8 @@
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 
 namespace sam3 {
 
@@ -20,6 +22,19 @@ std::string ToJson(const google::protobuf::Message& message, bool indented) {
   return status.ok() ? json : "{}";
 }
 
+std::string ScoreList(const v1::PromptResult& result) {
+  if (result.instances().empty()) {
+    return absl::StrFormat(" (presence %.2f)", result.presence_score());
+  }
+  return absl::StrCat(
+      " (",
+      absl::StrJoin(result.instances(), ", ",
+                    [](std::string* out, const v1::Instance& instance) {
+                      absl::StrAppendFormat(out, "%.2f", instance.score());
+                    }),
+      ")");
+}
+
 int Complain(const absl::Status& status, int exit_status) {
   std::fprintf(stderr, "sam3ctl: %s\n", std::string(status.message()).c_str());
   return exit_status;
@@ -27,8 +42,16 @@ int Complain(const absl::Status& status, int exit_status) {
 
 ProgressLine::ProgressLine() : terminal_(::isatty(STDERR_FILENO) == 1) {}
 
-ProgressLine::~ProgressLine() {
+ProgressLine::~ProgressLine() { Clear(); }
+
+void ProgressLine::Clear() {
   if (drawn_) std::fputs("\r\033[K", stderr);
+  drawn_ = false;
+}
+
+void ProgressLine::Note(const std::string& text) {
+  Clear();
+  std::fprintf(stderr, "%s\n", text.c_str());
 }
 
 void ProgressLine::Show(int64_t done, int64_t total, const std::string& text) {

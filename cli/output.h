@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "sam3/v1/result.pb.h"
 
 namespace sam3 {
 
@@ -13,6 +14,9 @@ inline constexpr int kWrongUsage = 2;
 
 // The message's JSON (lowerCamelCase), on one line or indented.
 std::string ToJson(const google::protobuf::Message& message, bool indented);
+
+// " (0.97, 0.95)": what was found, best first; the presence when nothing was.
+std::string ScoreList(const v1::PromptResult& result);
 
 // "sam3ctl: message" to standard error; returns `exit_status`.
 int Complain(const absl::Status& status, int exit_status);
@@ -25,6 +29,10 @@ class ProgressLine {
   ~ProgressLine();
   // `total` may be 0 when nobody knows it.
   void Show(int64_t done, int64_t total, const std::string& text);
+  // Takes the line away until the next Show().
+  void Clear();
+  // A line that stays, above the progress; also where there is no terminal.
+  void Note(const std::string& text);
 
  private:
   const bool terminal_;

@@ -21,27 +21,54 @@ namespace sam3 {
 namespace {
 
 constexpr int kJpegQuality = 92;
+constexpr double kThumbnail = 320;
 
-// RGB, far apart from each other in hue and all visible on light and dark.
+// RGB, far apart from each other in hue, and rare in pictures.
 const cv::Scalar& ColourOf(size_t prompt) {
   static const std::array<cv::Scalar, 8> kColours = {
-      cv::Scalar(255, 64, 64),  cv::Scalar(48, 160, 255),
-      cv::Scalar(64, 208, 96),  cv::Scalar(255, 176, 32),
-      cv::Scalar(192, 96, 255), cv::Scalar(32, 208, 208),
-      cv::Scalar(255, 96, 192), cv::Scalar(160, 176, 64)};
+      cv::Scalar(0, 210, 255),  cv::Scalar(255, 60, 200),
+      cv::Scalar(150, 255, 0),  cv::Scalar(255, 140, 0),
+      cv::Scalar(140, 90, 255), cv::Scalar(255, 235, 0),
+      cv::Scalar(0, 230, 150),  cv::Scalar(255, 70, 70)};
   return kColours[prompt % kColours.size()];
 }
 
-// Sizes of strokes and letters that suit a picture.
+// Black or white, whichever stands out more from a colour (Rec. 601 luma).
+cv::Scalar InkOn(const cv::Scalar& colour) {
+  const double luma = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2];
+  return luma > 110 ? cv::Scalar(0, 0, 0) : cv::Scalar(255, 255, 255);
+}
+
+// Sizes of lines and letters that suit a picture, in pixels and in OpenCV's
+// unit of letters.
 struct Pen {
-  int stroke = 1;
+  int line = 1;
+  int halo = 1;
   double font = 0.4;
+  int letter_stroke = 1;
+  int margin = 2;
 };
 
 Pen PenFor(const cv::Mat& canvas) {
   const double side = std::sqrt(static_cast<double>(canvas.total()));
-  return {std::max(1, static_cast<int>(std::lround(side / 400))),
-          std::clamp(side / 1100, 0.35, 2.0)};
+  Pen pen;
+  // A dark edge on both sides: lines stay visible on things of their colour.
+  // There is no room for it in thumbnails.
+  if (side >= kThumbnail) {
+    pen.line = std::max(2, static_cast<int>(std::lround(side / 320)));
+    pen.halo = pen.line + 2 * std::max(1, pen.line / 4);
+  }
+  pen.font = std::max(side / 1100, 0.4);
+  // Thicker, letters would run together.
+  pen.letter_stroke =
+      std::max(1, static_cast<int>(std::lround(pen.font * 1.6)));
+  pen.margin = std::max(2, static_cast<int>(std::lround(pen.font * 5)));
+  return pen;
+}
+
+const cv::Scalar& HaloColour() {
+  static const cv::Scalar kHalo(20, 20, 20);
+  return kHalo;
 }
 
 absl::Status TintMask(const v1::Mask& mask, const cv::Scalar& colour,
@@ -68,7 +95,8 @@ absl::Status TintMask(const v1::Mask& mask, const cv::Scalar& colour,
   std::vector<std::vector<cv::Point>> outline;
   cv::findContours(inside, outline, cv::RETR_EXTERNAL, cv::CHAIN_APPROX_NONE,
                    crop.tl());
-  cv::drawContours(*canvas, outline, -1, colour, pen.stroke, cv::LINE_AA);
+  cv::drawContours(*canvas, outline, -1, HaloColour(), pen.halo, cv::LINE_AA);
+  cv::drawContours(*canvas, outline, -1, colour, pen.line, cv::LINE_AA);
   return absl::OkStatus();
 }
 
@@ -76,17 +104,18 @@ void DrawLabel(const std::string& text, cv::Point corner,
                const cv::Scalar& colour, const Pen& pen, cv::Mat* canvas) {
   int baseline = 0;
   const cv::Size size = cv::getTextSize(text, cv::FONT_HERSHEY_SIMPLEX,
-                                        pen.font, pen.stroke, &baseline);
-  const int height = size.height + baseline + 2;
+                                        pen.font, pen.letter_stroke, &baseline);
+  const int height = size.height + baseline + 2 * pen.margin;
+  const int width = size.width + 2 * pen.margin;
   // Above the box, or inside it at the picture's upper edge.
   const int top = corner.y >= height ? corner.y - height : corner.y;
-  const int left =
-      std::clamp(corner.x, 0, std::max(0, canvas->cols - size.width - 4));
-  cv::rectangle(*canvas, cv::Rect(left, top, size.width + 4, height), colour,
+  const int left = std::clamp(corner.x, 0, std::max(0, canvas->cols - width));
+  cv::rectangle(*canvas, cv::Rect(left, top, width, height), colour,
                 cv::FILLED);
-  cv::putText(*canvas, text, cv::Point(left + 2, top + size.height + 1),
-              cv::FONT_HERSHEY_SIMPLEX, pen.font, cv::Scalar(255, 255, 255),
-              pen.stroke, cv::LINE_AA);
+  cv::putText(*canvas, text,
+              cv::Point(left + pen.margin, top + pen.margin + size.height),
+              cv::FONT_HERSHEY_SIMPLEX, pen.font, InkOn(colour),
+              pen.letter_stroke, cv::LINE_AA);
 }
 
 }  // namespace
@@ -115,7 +144,8 @@ absl::StatusOr<Image> DrawOverlay(const Image& picture,
                           static_cast<int>(box.y0()));
       const cv::Point high(static_cast<int>(box.x1()) - 1,
                            static_cast<int>(box.y1()) - 1);
-      cv::rectangle(canvas, low, high, ColourOf(i), pen.stroke);
+      cv::rectangle(canvas, low, high, HaloColour(), pen.halo);
+      cv::rectangle(canvas, low, high, ColourOf(i), pen.line);
       DrawLabel(absl::StrFormat("%s %.2f", labels[i], instance.score()), low,
                 ColourOf(i), pen, &canvas);
     }

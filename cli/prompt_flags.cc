@@ -62,13 +62,30 @@ void AddConnectionFlags(CLI::App* app, ConnectionOptions* options) {
       ->capture_default_str();
 }
 
+void AddEngineFlags(CLI::App* app, EngineOptions* engine) {
+  app->add_option("--device", engine->device, "cpu or cuda:N")
+      ->capture_default_str();
+  app->add_option_function<std::string>(
+         "--dtype",
+         [engine](const std::string& name) {
+           engine->dtype = name == "fp32"   ? DtypeChoice::kFp32
+                           : name == "bf16" ? DtypeChoice::kBf16
+                                            : DtypeChoice::kAuto;
+         },
+         engine->dtype == DtypeChoice::kFp32 ? "Default: fp32"
+                                             : "Default: auto, bf16 on a GPU")
+      ->check(CLI::IsMember({"auto", "fp32", "bf16"}));
+}
+
 void AddPromptFlags(CLI::App* app, PromptFlags* flags) {
-  app->add_option("--text", flags->texts, "A short English noun phrase")
+  app->add_option("--text", flags->texts,
+                  "A short English noun phrase; repeat for more")
       ->type_size(1)
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app->add_option("--box", flags->boxes,
-                  "An example: x,y,width,height in pixels[:neg]")
+                  "An example: x,y,width,height in pixels[:neg]; repeat for "
+                  "more")
       ->type_size(1)
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "cli/connection.h"
+#include "inference/engine_factory.h"
 #include "sam3/v1/segmentation_service.pb.h"
 
 namespace sam3 {
@@ -25,6 +26,8 @@ struct PromptFlags {
 };
 
 void AddConnectionFlags(CLI::App* app, ConnectionOptions* options);
+// --device and --dtype, for commands that need no service.
+void AddEngineFlags(CLI::App* app, EngineOptions* engine);
 void AddPromptFlags(CLI::App* app, PromptFlags* flags);
 
 // One prompt per text; the boxes belong to every text, and to the word "visual"

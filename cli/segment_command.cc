@@ -30,13 +30,8 @@ void PrintResults(const SegmentFlags& flags,
   const std::vector<std::string> labels = MakeLabels(flags.prompts);
   for (int i = 0; i < response.results_size(); ++i) {
     const v1::PromptResult& result = response.results(i);
-    std::printf("\"%s\" %d", labels[static_cast<size_t>(i)].c_str(),
-                result.instances_size());
-    if (result.instances_size() == 0) {
-      std::printf("   (presence %.2f)\n", result.presence_score());
-      continue;
-    }
-    std::printf("\n");
+    std::printf("\"%s\" %d%s\n", labels[static_cast<size_t>(i)].c_str(),
+                result.instances_size(), ScoreList(result).c_str());
     for (const v1::Instance& instance : result.instances()) {
       const auto& box = instance.box().xyxy();
       std::printf("  %.2f  box %.0f,%.0f %.0fx%.0f  area %lld px\n",

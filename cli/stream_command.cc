@@ -155,19 +155,14 @@ void SendFile(const std::string& path, Stream* stream) {
 void PrintFrame(const StreamFlags& flags, const v1::FrameResult& result) {
   const std::vector<std::string> labels = MakeLabels(flags.prompts);
   const auto index = static_cast<size_t>(result.result().prompt_index());
-  std::string scores;
-  for (const v1::Instance& instance : result.result().instances()) {
-    absl::StrAppendFormat(&scores, "%s%.2f", scores.empty() ? "" : ", ",
-                          instance.score());
-  }
   const double seconds =
       static_cast<double>(result.start_offset().seconds()) +
       static_cast<double>(result.start_offset().nanos()) * 1e-9;
-  std::printf("%6lld  %8.3f s  \"%s\" %d%s%s%s\n",
+  std::printf("%6lld  %8.3f s  \"%s\" %d%s\n",
               static_cast<long long>(result.frame_index()), seconds,
               labels[std::min(index, labels.size() - 1)].c_str(),
-              result.result().instances_size(), scores.empty() ? "" : " (",
-              scores.c_str(), scores.empty() ? "" : ")");
+              result.result().instances_size(),
+              ScoreList(result.result()).c_str());
 }
 
 void PrintSummary(const v1::StreamSummary& summary, double seconds) {
@@ -203,9 +198,11 @@ absl::Status Receive(const StreamFlags& flags, OverlayVideo* overlay,
       std::printf("%s\n", ToJson(message, /*indented=*/false).c_str());
       std::fflush(stdout);
     } else if (message.has_summary()) {
+      progress.Clear();
       PrintSummary(message.summary(), std::max(seconds, 1e-3));
-    } else if (message.has_source_event()) {
-      std::fprintf(stderr, "%s\n", message.source_event().message().c_str());
+    } else if (message.has_source_event() &&
+               message.source_event().kind() != v1::SourceEvent::KIND_ENDED) {
+      progress.Note(message.source_event().message());
     } else if (message.has_result() && overlay == nullptr) {
       PrintFrame(flags, message.result());
     }

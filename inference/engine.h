@@ -69,13 +69,21 @@ struct NamedTensor {
   std::vector<float> values;  // row-major
 };
 
+// What a model's files hold, with what this program does not use of them.
+struct StoredTotals {
+  int64_t tensor_count = 0;
+  int64_t parameter_count = 0;
+  int64_t size_bytes = 0;
+};
+
 struct EngineInfo {
   std::string model_name;         // folder name, or "embedded demo (shapes)"
   std::string model_fingerprint;  // hash over configuration and weights
   std::string device;             // "cpu", "cuda:0"
   std::string device_name;        // marketing name, or the CPU's
   std::string dtype;              // "fp32", "bf16"
-  int64_t parameter_count = 0;
+  int64_t parameter_count = 0;    // of what runs
+  StoredTotals stored;
   int image_size = 0;   // side of the square that the model sees, pixels
   int mask_size = 0;    // side of its low-resolution masks, pixels
   int query_count = 0;  // most detections that one prompt can have

@@ -10,6 +10,7 @@
 #include "inference/base/status_macros.h"
 #include "inference/demo_model/embedded_model.h"
 #include "inference/fake_engine.h"
+#include "inference/model_folder.h"
 #ifdef SAM3_WITH_TORCH
 #include "inference/torch/torch_engine.h"
 #endif
@@ -19,15 +20,10 @@ namespace {
 
 #ifdef SAM3_WITH_TORCH
 absl::StatusOr<std::string> ReadConfig(const std::string& folder) {
-  std::error_code error;
-  if (!std::filesystem::is_directory(folder, error)) {
-    return absl::NotFoundError(absl::StrCat(folder, ": no such folder"));
-  }
   std::ifstream stream(folder + "/config.json", std::ios::binary);
   if (!stream) {
-    return absl::NotFoundError(absl::StrCat(
-        folder, ": no config.json; a model folder holds config.json, ",
-        "model.safetensors, vocab.json and merges.txt"));
+    return absl::PermissionDeniedError(
+        absl::StrCat(folder, "/config.json cannot be read"));
   }
   return std::string(std::istreambuf_iterator<char>(stream), {});
 }
@@ -66,8 +62,19 @@ absl::StatusOr<LoadedModel> LoadDemo(const EngineOptions& options) {
 
 }  // namespace
 
+std::string EngineLibrary() {
+#ifdef SAM3_WITH_TORCH
+  return absl::StrCat("libtorch ", TorchVersion());
+#else
+  return "no libtorch (SAM3_TORCH=OFF)";
+#endif
+}
+
 absl::StatusOr<LoadedModel> LoadModel(const EngineOptions& options) {
   if (options.kind == EngineKind::kFake) return MakeFakeModel(nullptr);
+  if (!options.model_dir.empty()) {
+    SAM3_RETURN_IF_ERROR(CheckModelFolder(options.model_dir));
+  }
 #ifdef SAM3_WITH_TORCH
   return options.model_dir.empty() ? LoadDemo(options) : LoadFolder(options);
 #else

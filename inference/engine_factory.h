@@ -42,6 +42,9 @@ struct LoadedModel {
   std::shared_ptr<const Tokenizer> tokenizer;
 };
 
+// What models run on, for people: "libtorch 2.11.0 without CUDA".
+std::string EngineLibrary();
+
 // Loads a model; blocks for as long as the weights take. Errors name the file,
 // tensor or field: NOT_FOUND (no such folder or file), INVALID_ARGUMENT (not a
 // checkpoint that this program can run, with every missing, extra or misshapen

@@ -378,6 +378,7 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateTorchEngine(
   info.device_name = DeviceName(device);
   info.dtype = bf16 ? "bf16" : "fp32";
   info.parameter_count = checkpoint.parameter_count();
+  info.stored = checkpoint.stored_totals();
   info.image_size = config.vit.image_size;
   info.mask_size = config.mask_size();
   info.query_count = config.query_count;

@@ -18,6 +18,9 @@ struct WeightSource {
   absl::string_view embedded;
 };
 
+// The libtorch that this program was compiled with, and whether with CUDA.
+std::string TorchVersion();
+
 // Loads a detector on libtorch; blocks for as long as the weights take. The
 // engine may then be used by one thread, not necessarily this one.
 // `config_json` is the text of config.json. Errors as LoadModel.

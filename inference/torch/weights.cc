@@ -49,20 +49,6 @@ absl::StatusOr<std::set<std::string>> ShardNames(const fs::path& index) {
   return names;
 }
 
-// What somebody probably meant with a folder that has no weights for us.
-std::string FolderHint(const fs::path& folder) {
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    const std::string extension = entry.path().extension().string();
-    if (extension == ".pt" || extension == ".pth" || extension == ".bin") {
-      return absl::StrCat("; ", entry.path().filename().string(),
-                          " is a PyTorch archive: take the safetensors file of "
-                          "the same model, or convert it");
-    }
-  }
-  return "";
-}
-
 std::optional<at::ScalarType> TorchType(absl::string_view dtype) {
   if (dtype == "F32") return at::kFloat;
   if (dtype == "F16") return at::kHalf;
@@ -73,6 +59,12 @@ std::optional<at::ScalarType> TorchType(absl::string_view dtype) {
 
 std::string ShapeText(const std::vector<int64_t>& shape) {
   return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
+}
+
+int64_t ElementCount(const StoredTensor& tensor) {
+  int64_t count = 1;
+  for (const int64_t side : tensor.shape) count *= side;
+  return count;
 }
 
 void AppendKind(const std::vector<std::string>& names, absl::string_view kind,
@@ -100,8 +92,9 @@ absl::StatusOr<Checkpoint> Checkpoint::FromFolder(const std::string& folder) {
   if (!fs::exists(root / "model.safetensors", error)) {
     if (!fs::exists(index, error)) {
       return absl::NotFoundError(absl::StrCat(
-          folder, ": neither model.safetensors nor ",
-          "model.safetensors.index.json is there", FolderHint(root)));
+          folder,
+          ": neither model.safetensors nor model.safetensors.index.json is "
+          "there"));
     }
     SAM3_ASSIGN_OR_RETURN(names, ShardNames(index));
   }
@@ -145,12 +138,20 @@ absl::StatusOr<Checkpoint> Checkpoint::FromFile(
 
 int64_t Checkpoint::parameter_count() const {
   int64_t total = 0;
-  for (const auto& [name, stored] : tensors_) {
-    int64_t count = 1;
-    for (const int64_t side : stored.shape) count *= side;
-    total += count;
-  }
+  for (const auto& [name, stored] : tensors_) total += ElementCount(stored);
   return total;
+}
+
+StoredTotals Checkpoint::stored_totals() const {
+  StoredTotals totals;
+  for (const auto& file : files_) {
+    for (const auto& [name, stored] : file->tensors()) {
+      ++totals.tensor_count;
+      totals.parameter_count += ElementCount(stored);
+      totals.size_bytes += static_cast<int64_t>(stored.size_bytes);
+    }
+  }
+  return totals;
 }
 
 size_t Checkpoint::size_bytes() const {

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "inference/engine.h"
 #include "inference/torch/aten.h"
 #include "inference/torch/safetensors.h"
 
@@ -36,6 +37,8 @@ class Checkpoint {
     return files_;
   }
   int64_t parameter_count() const;
+  // Of whole files, with what is left out here.
+  StoredTotals stored_totals() const;
   size_t size_bytes() const;
 
  private:

@@ -306,4 +306,6 @@ absl::StatusOr<std::unique_ptr<VideoDecoder>> VideoDecoder::OpenBytes(
   return Open("", &bytes, options, allocator);
 }
 
+std::string FfmpegVersion() { return av_version_info(); }
+
 }  // namespace sam3

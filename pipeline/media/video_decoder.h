@@ -67,4 +67,7 @@ class VideoDecoder {
   virtual int64_t damaged_packets() const = 0;
 };
 
+// The version of the FFmpeg libraries in this process.
+std::string FfmpegVersion();
+
 }  // namespace sam3

@@ -192,6 +192,8 @@ class ProgramTest(unittest.TestCase):
                 result = run(CTL, *command)
                 self.assertEqual(result.returncode, status,
                                  (command, result.stderr))
+            self.assertIn('no command "nonsense"',
+                          run(CTL, "nonsense").stderr)
             with RunningServer(*self.engine) as server:
                 refused = run(CTL, "segment", scene, "--text", "a",
                               "--threshold", "7", "--server", server.address)
@@ -212,31 +214,95 @@ class ProgramTest(unittest.TestCase):
             self.assertEqual(second["tokens"][-1], 49407)
             self.assertTrue(second["truncated"])
 
-    def test_models_that_are_none(self):
-        if not TORCH:
-            self.skipTest("needs libtorch")
+    def test_folders_that_are_no_model(self):
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
-            for prepare, part in (
-                    (lambda: None, "config.json"),
-                    (lambda: (folder / "config.json").write_text(
-                        '{"model_type": "sam2"}'), "vocab.json")):
-                prepare()
-                result = run(CTL, "verify", str(folder))
-                self.assertEqual(result.returncode, 3)
-                self.assertIn(part, result.stderr)
-            result = run(SERVER, "--model", str(folder / "none"), "--listen",
-                         f"{LOCAL}:0", "--health-listen", f"{LOCAL}:0",
-                         "--metrics-listen", f"{LOCAL}:0")
-            self.assertEqual(result.returncode, 1)
-            self.assertTrue(re.search(r"no such folder", result.stderr))
+            for name, text, part in (
+                    (None, None, "is empty"),
+                    ("sam3.pt", "PK", "sam3.pt, a PyTorch checkpoint"),
+                    ("config.json", '{"model_type": "sam2"}',
+                     "is a SAM 2 model"),
+                    ("config.json", '{"model_type": "sam3"}',
+                     "sam3.pt, a PyTorch archive")):
+                if name is not None:
+                    (folder / name).write_text(text)
+                for status, command in ((3, (CTL, "verify", folder)),
+                                        (1, (SERVER, "--model", folder))):
+                    result = run(*map(str, command))
+                    self.assertEqual(result.returncode, status)
+                    self.assertIn(part, result.stderr)
+                    self.assertIn(str(folder),
+                                  result.stderr.splitlines()[-1])
+            result = run(CTL, "verify", str(folder), "--images", str(folder))
+            self.assertEqual(result.returncode, 2)
+            self.assertIn("000000077595.jpg", result.stderr)
 
-    def test_doctor_and_tensors(self):
+    def test_verify_counts_what_the_files_hold(self):
         if not TORCH:
             self.skipTest("needs libtorch")
-        doctor = run(CTL, "doctor", "--server", f"{LOCAL}:{free_port()}")
-        self.assertEqual(doctor.returncode, 0, doctor.stdout)
-        self.assertIn("one picture and one prompt run", doctor.stdout)
+        folder = (pathlib.Path(__file__).resolve().parents[2] /
+                  "inference/demo_model")
+        from safetensors.numpy import load_file
+        tensors = load_file(folder / "model.safetensors")
+        verified = run(CTL, "verify", str(folder), "--json")
+        self.assertEqual(verified.returncode, 0, verified.stderr)
+        facts = json.loads(verified.stdout)
+        self.assertEqual(facts["tensorCount"], len(tensors))
+        self.assertEqual(facts["parameterCount"],
+                         sum(t.size for t in tensors.values()))
+        self.assertEqual(facts["sizeBytes"],
+                         sum(t.nbytes for t in tensors.values()))
+        self.assertFalse(facts["publishedShape"])
+        told = run(CTL, "verify", str(folder))
+        self.assertIn(facts["fingerprint"], told.stdout)
+        self.assertIn("none are published for a model of this size",
+                      told.stdout)
+
+    def test_doctor_finds_what_is_wrong(self):
+        examined = json.loads(run(CTL, "doctor", "--json").stdout)
+        findings = {f["subject"]: f for f in examined["findings"]}
+        self.assertEqual(findings["model"]["verdict"],
+                         "ok" if TORCH else "FAIL")
+        self.assertRegex(findings["libraries"]["found"],
+                         r"libtorch.*FFmpeg \S+\d.*gRPC \d")
+        for subject in ("device", "memory", "port 50051", "port 50052",
+                        "port 9090", "keys", "clock", "open files"):
+            self.assertIn(subject, findings)
+        nobody = f"{LOCAL}:{free_port()}"
+        told = run(CTL, "doctor", "--server", nobody)
+        self.assertEqual(told.returncode, 1)
+        self.assertRegex(told.stdout,
+                         f"FAIL +server +none answers at {nobody}")
+        self.assertIn("-> start sam3-server there", told.stdout)
+        with RunningServer(*self.engine) as server:
+            told = run(CTL, "doctor", "--server", server.address)
+            self.assertRegex(told.stdout,
+                             f"ok +server .* answers at {server.address}")
+
+    def test_info_tells_everything_to_people(self):
+        with RunningServer(*self.engine) as server:
+            told = run(CTL, "info", "--server", server.address)
+            self.assertEqual(told.returncode, 0, told.stderr)
+            for line in (r"version   \S+", r"model     .*parameters.*masks",
+                         r"device    cpu \(.+\), fp32",
+                         r"capacity  ([\d.]+ ms|not measured)",
+                         r" +\d+ stream slots free",
+                         r"limits    a picture: \d+ MB",
+                         r" +a message: \d+ MB, a chunk \d+ MB"):
+                self.assertRegex(told.stdout,
+                                 re.compile(f"^{line}", re.MULTILINE))
+
+    def test_every_help_has_an_example(self):
+        commands = re.findall(r"^  (\w+) +[A-Z]", run(CTL, "--help").stdout,
+                              re.MULTILINE)
+        self.assertGreaterEqual(len(commands), 8)
+        for command in commands:
+            told = run(CTL, command, "--help").stdout
+            self.assertRegex(told, rf"Examples?:\n  sam3ctl {command}")
+
+    def test_tensors_are_written(self):
+        if not TORCH:
+            self.skipTest("needs libtorch")
         with tempfile.TemporaryDirectory() as folder:
             scene = str(pathlib.Path(folder) / "scene.png")
             out = str(pathlib.Path(folder) / "t.safetensors")

@@ -176,8 +176,6 @@ TEST_F(CheckpointTest, OtherFilesAreRecognised) {
   EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kInvalidArgument, "header"));
   fs::remove(weights());
   EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kNotFound, "index.json"));
-  WriteBytes(folder_ / "sam3.pt", "x");
-  EXPECT_THAT(Load(), StatusIs(absl::StatusCode::kNotFound, "sam3.pt"));
   EXPECT_THAT(CreateTorchEngine({}, "{\"model_type\": \"sam3\"}",
                                 {"/nonexistent", {}}, "x")
                   .status(),

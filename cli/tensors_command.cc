@@ -1,4 +1,4 @@
-// tensors and verify: commands that work on a model folder without a service.
+// tensors: works on a model folder without a service.
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
@@ -95,38 +95,6 @@ absl::Status WriteTensors(const ModelFlags& flags) {
   return absl::OkStatus();
 }
 
-int RunVerify(const ModelFlags& flags) {
-  const absl::StatusOr<LoadedModel> model = LoadModel(flags.engine);
-  if (!model.ok()) return Complain(model.status(), 3);
-  const EngineInfo& info = model->engine->info();
-  std::printf(
-      "%s: %.1f M parameters, fingerprint %s\n"
-      "all names, shapes and types are as config.json says; all values "
-      "finite\n",
-      info.model_name.c_str(), static_cast<double>(info.parameter_count) * 1e-6,
-      info.model_fingerprint.c_str());
-  const absl::Status warm = model->engine->Warmup({1});
-  if (!warm.ok()) return Complain(warm, 4);
-  std::printf("one picture of %d x %d and one prompt run on %s in %s\n",
-              info.image_size, info.image_size, info.device.c_str(),
-              info.dtype.c_str());
-  return 0;
-}
-
-void AddEngineFlags(CLI::App* app, EngineOptions* engine) {
-  app->add_option("--device", engine->device, "cpu or cuda:N")
-      ->capture_default_str();
-  app->add_option_function<std::string>(
-         "--dtype",
-         [engine](const std::string& name) {
-           engine->dtype = name == "fp32"   ? DtypeChoice::kFp32
-                           : name == "bf16" ? DtypeChoice::kBf16
-                                            : DtypeChoice::kAuto;
-         },
-         "auto, fp32 or bf16")
-      ->check(CLI::IsMember({"auto", "fp32", "bf16"}));
-}
-
 }  // namespace
 
 RunCommand AddTensorsCommand(CLI::App* app) {
@@ -147,16 +115,6 @@ RunCommand AddTensorsCommand(CLI::App* app) {
     const absl::Status status = WriteTensors(*flags);
     return status.ok() ? 0 : Complain(status, 3);
   };
-}
-
-RunCommand AddVerifyCommand(CLI::App* app) {
-  auto flags = std::make_shared<ModelFlags>();
-  app->add_option("folder", flags->engine.model_dir,
-                  "Model folder in the Hugging Face layout")
-      ->required();
-  AddEngineFlags(app, &flags->engine);
-  app->footer("Example:\n  sam3ctl verify ~/sam3\n");
-  return [flags] { return RunVerify(*flags); };
 }
 
 }  // namespace sam3
