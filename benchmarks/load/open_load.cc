@@ -233,7 +233,8 @@ class OpenLoad {
     server_options.address = "127.0.0.1:0";
     server_ = *Server::Start(
         server_options,
-        *CreateSegmenter(MakeFakeModel(script), options, clock_, metrics_));
+        *CreateSegmenter(MakeFakeModel(script), options, clock_, metrics_),
+        calls_);
     std::vector<v1::SegmentConceptsRequest> requests(8);
     for (uint32_t i = 0; i < requests.size(); ++i) {
       requests[i].mutable_image()->set_content(
@@ -315,6 +316,7 @@ class OpenLoad {
   const Flags flags_;
   RealClock clock_;
   PipelineMetrics metrics_;
+  RpcMetrics calls_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<Client> client_;
   std::string frame_;
