@@ -185,6 +185,12 @@ void PrintSummary(const v1::StreamSummary& summary, double seconds) {
       static_cast<long long>(summary.refused_count()));
 }
 
+// That a source opens and ends is no news to whoever named it.
+bool IsNews(v1::SourceEvent::Kind kind) {
+  return kind != v1::SourceEvent::KIND_OPENED &&
+         kind != v1::SourceEvent::KIND_ENDED;
+}
+
 absl::Status Receive(const StreamFlags& flags, OverlayVideo* overlay,
                      Stream* stream) {
   const auto start = std::chrono::steady_clock::now();
@@ -201,7 +207,7 @@ absl::Status Receive(const StreamFlags& flags, OverlayVideo* overlay,
       progress.Clear();
       PrintSummary(message.summary(), std::max(seconds, 1e-3));
     } else if (message.has_source_event() &&
-               message.source_event().kind() != v1::SourceEvent::KIND_ENDED) {
+               IsNews(message.source_event().kind())) {
       progress.Note(message.source_event().message());
     } else if (message.has_result() && overlay == nullptr) {
       PrintFrame(flags, message.result());
