@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
 #include "inference/base/clock.h"
 #include "inference/base/status_macros.h"
 #include "inference/engine_factory.h"

@@ -29,11 +29,6 @@ struct LookFlags {
   bool json = false;
 };
 
-double Milliseconds(const google::protobuf::Duration& duration) {
-  return static_cast<double>(duration.seconds()) * 1e3 +
-         static_cast<double>(duration.nanos()) * 1e-6;
-}
-
 long long Megabytes(int64_t bytes) { return bytes / 1'000'000; }
 
 // A server that did not warm up, as in this process, has measured nothing.

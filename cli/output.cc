@@ -35,6 +35,11 @@ std::string ScoreList(const v1::PromptResult& result) {
       ")");
 }
 
+double Milliseconds(const google::protobuf::Duration& duration) {
+  return static_cast<double>(duration.seconds()) * 1e3 +
+         static_cast<double>(duration.nanos()) * 1e-6;
+}
+
 int Complain(const absl::Status& status, int exit_status) {
   std::fprintf(stderr, "sam3ctl: %s\n", std::string(status.message()).c_str());
   return exit_status;

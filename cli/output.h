@@ -1,5 +1,6 @@
 #pragma once
 
+#include <google/protobuf/duration.pb.h>
 #include <google/protobuf/message.h>
 
 #include <cstdint>
@@ -17,6 +18,8 @@ std::string ToJson(const google::protobuf::Message& message, bool indented);
 
 // " (0.97, 0.95)": what was found, best first; the presence when nothing was.
 std::string ScoreList(const v1::PromptResult& result);
+
+double Milliseconds(const google::protobuf::Duration& duration);
 
 // "sam3ctl: message" to standard error; returns `exit_status`.
 int Complain(const absl::Status& status, int exit_status);

@@ -20,11 +20,6 @@ struct SegmentFlags {
   bool json = false;
 };
 
-double Milliseconds(const google::protobuf::Duration& duration) {
-  return static_cast<double>(duration.seconds()) * 1e3 +
-         static_cast<double>(duration.nanos()) * 1e-6;
-}
-
 void PrintResults(const SegmentFlags& flags,
                   const v1::SegmentConceptsResponse& response) {
   const std::vector<std::string> labels = MakeLabels(flags.prompts);

@@ -205,6 +205,7 @@ class FakeEngine final : public Engine {
 
   absl::StatusOr<std::vector<std::shared_ptr<const ImageEmbedding>>>
   EncodeImages(absl::Span<const Image> images) override {
+    script_->PassGate(FakeEngineScript::Step::kEncodeImages);
     SAM3_RETURN_IF_ERROR(script_->TakeFailure());
     script_->images_encoded += static_cast<int64_t>(images.size());
     absl::SleepFor(script_->latency().per_image *
@@ -228,7 +229,7 @@ class FakeEngine final : public Engine {
 
   absl::StatusOr<std::unique_ptr<Pending<std::vector<Detections>>>> Ground(
       absl::Span<const GroundItem> items) override {
-    script_->PassGate();
+    script_->PassGate(FakeEngineScript::Step::kGround);
     SAM3_RETURN_IF_ERROR(script_->TakeFailure());
     const auto count = static_cast<int64_t>(items.size());
     script_->pairs_grounded += count;
@@ -257,14 +258,14 @@ class FakeEngine final : public Engine {
 
 }  // namespace
 
-void FakeEngineScript::CloseGate() {
+void FakeEngineScript::CloseGate(Step step) {
   const absl::MutexLock lock(&mutex_);
-  gate_open_ = false;
+  closed_ = step;
 }
 
 void FakeEngineScript::OpenGate() {
   const absl::MutexLock lock(&mutex_);
-  gate_open_ = true;
+  closed_.reset();
 }
 
 void FakeEngineScript::AwaitGateReached() {
@@ -275,10 +276,14 @@ void FakeEngineScript::AwaitGateReached() {
   mutex_.Await(absl::Condition(&reached));
 }
 
-void FakeEngineScript::PassGate() {
+void FakeEngineScript::PassGate(Step step) {
   const absl::MutexLock lock(&mutex_);
+  const auto open = [this, step]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return closed_ != step;
+  };
+  if (open()) return;
   ++waiting_;
-  mutex_.Await(absl::Condition(&gate_open_));
+  mutex_.Await(absl::Condition(&open));
   --waiting_;
 }
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -17,13 +18,14 @@ namespace sam3 {
 // it. Shared by both; thread-safe.
 class FakeEngineScript {
  public:
-  // Every later Ground() call waits until OpenGate().
-  void CloseGate();
+  enum class Step { kEncodeImages, kGround };
+  // Every later call of `step` waits until OpenGate().
+  void CloseGate(Step step = Step::kGround);
   void OpenGate();
-  // Blocks until a Ground() call waits at the gate.
+  // Blocks until a call waits at the gate.
   void AwaitGateReached();
-  // Called by the engine; returns at once while the gate is open.
-  void PassGate();
+  // Called by the engine; returns at once while the gate of `step` is open.
+  void PassGate(Step step);
 
   // The next `calls` calls of EncodeImages or Ground fail with `status`.
   void FailNext(int calls, absl::Status status);
@@ -47,7 +49,7 @@ class FakeEngineScript {
 
  private:
   mutable absl::Mutex mutex_;
-  bool gate_open_ ABSL_GUARDED_BY(mutex_) = true;
+  std::optional<Step> closed_ ABSL_GUARDED_BY(mutex_);
   int waiting_ ABSL_GUARDED_BY(mutex_) = 0;
   int failures_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);

@@ -128,7 +128,7 @@ void DeviceWorker::RunBatch(std::vector<Work> works) {
   if (lost_) {
     return Fail(std::move(works), absl::UnavailableError("the device is lost"));
   }
-  const absl::Status status = Process(absl::MakeSpan(works));
+  const absl::Status status = Process(works);
   if (status.code() == absl::StatusCode::kResourceExhausted) {
     metrics_.engine_out_of_memory.Add();
     images_.Clear();
@@ -142,7 +142,7 @@ void DeviceWorker::RunBatch(std::vector<Work> works) {
     works.erase(middle, works.end());
     for (std::vector<Work>* half : {&works, &second}) {
       if (half->empty()) continue;
-      const absl::Status again = Process(absl::MakeSpan(*half));
+      const absl::Status again = Process(*half);
       Conclude(std::move(*half), again);
     }
     return;
@@ -153,18 +153,22 @@ void DeviceWorker::RunBatch(std::vector<Work> works) {
 void DeviceWorker::Conclude(std::vector<Work> works,
                             const absl::Status& status) {
   if (!status.ok()) return Fail(std::move(works), status);
+  const absl::Time now = clock_.Now();
   for (Work& work : works) {
-    if (work.job->context().cancelled()) metrics_.cancelled_after_engine.Add();
+    if (!work.job->context().StillWanted(now).ok()) {
+      metrics_.cancelled_after_engine.Add();
+    }
     work.job->Finish(std::move(work.output));
   }
 }
 
-absl::Status DeviceWorker::Process(absl::Span<Work> works) {
+absl::Status DeviceWorker::Process(std::vector<Work>& works) {
   metrics_.batches.Add();
   const absl::Time start = clock_.Now();
-  SAM3_RETURN_IF_ERROR(EncodeMissingImages(works));
+  SAM3_RETURN_IF_ERROR(EncodeMissingImages(absl::MakeSpan(works)));
   const absl::Time encoded = clock_.Now();
-  SAM3_RETURN_IF_ERROR(GroundAll(works));
+  DropUnwanted(works);
+  SAM3_RETURN_IF_ERROR(GroundAll(absl::MakeSpan(works)));
   const absl::Time grounded = clock_.Now();
   metrics_.encode_seconds.Observe(encoded - start);
   metrics_.ground_seconds.Observe(grounded - encoded);
@@ -173,6 +177,19 @@ absl::Status DeviceWorker::Process(absl::Span<Work> works) {
     work.output.ground = grounded - encoded;
   }
   return absl::OkStatus();
+}
+
+void DeviceWorker::DropUnwanted(std::vector<Work>& works) {
+  const absl::Time now = clock_.Now();
+  const auto unwanted = std::stable_partition(
+      works.begin(), works.end(), [now](const Work& work) {
+        return work.job->context().StillWanted(now).ok();
+      });
+  for (auto work = unwanted; work != works.end(); ++work) {
+    metrics_.cancelled_after_engine.Add();
+    work->job->Finish(work->job->context().StillWanted(now));
+  }
+  works.erase(unwanted, works.end());
 }
 
 absl::Status DeviceWorker::EncodeMissingImages(absl::Span<Work> works) {

@@ -24,8 +24,9 @@ namespace sam3 {
 
 // The thread that owns one engine. It pulls a batch when the device is free,
 // encodes the pictures and texts that no cache has, grounds all (picture,
-// prompt) pairs in one call and hands every job its part. A second thread tells
-// jobs whose deadline passes while the device is busy.
+// prompt) pairs in one call and hands every job its part. A job that nobody
+// waits for any more leaves between the two steps; its picture stays cached. A
+// second thread tells jobs whose deadline passes while the device is busy.
 //
 // Faults stay where they belong: a failed call fails the jobs of its batch and
 // no others; when the device is out of memory the caches are emptied and the
@@ -71,7 +72,8 @@ class DeviceWorker {
   void FinishUnwanted(std::unique_ptr<Job> job);
   std::vector<Work> TakeInputs(BatchScheduler::Batch batch);
   void RunBatch(std::vector<Work> works);
-  absl::Status Process(absl::Span<Work> works);
+  absl::Status Process(std::vector<Work>& works);
+  void DropUnwanted(std::vector<Work>& works);
   absl::Status EncodeMissingImages(absl::Span<Work> works);
   absl::Status FindTexts(
       absl::Span<Work> works,

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -28,6 +29,12 @@ int Refuse(const absl::Status& status) {
   std::fprintf(stderr, "sam3-server: %s\n",
                std::string(status.message()).c_str());
   return kRefusedToStart;
+}
+
+std::string WhatIsLoaded(const EngineOptions& engine) {
+  if (engine.kind == EngineKind::kFake) return "fake engine";
+  return engine.model_dir.empty() ? std::string(kEmbeddedDemoModelName)
+                                  : engine.model_dir;
 }
 
 void LogReady(const Logger& log, const ServerSettings& settings,
@@ -64,17 +71,17 @@ int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
       {metrics, calls, settings.server.version, settings.insecure_no_auth});
   if (!endpoint.ok()) return Refuse(endpoint.status());
   log.Log(LogLevel::kInfo, "loading",
-          {{"model", settings.engine.model_dir.empty()
-                         ? std::string(kEmbeddedDemoModelName)
-                         : settings.engine.model_dir},
+          {{"model", WhatIsLoaded(settings.engine)},
            {"device", settings.engine.device}});
   absl::StatusOr<LoadedModel> model = LoadModel(settings.engine);
   if (!model.ok()) return Refuse(model.status());
   absl::StatusOr<std::unique_ptr<Segmenter>> segmenter =
       CreateSegmenter(*std::move(model), settings.segmenter, clock, metrics);
   if (!segmenter.ok()) return Refuse(segmenter.status());
+  Server::Options options = settings.server;
+  options.log = &log;
   absl::StatusOr<std::unique_ptr<Server>> server =
-      Server::Start(settings.server, *std::move(segmenter), calls);
+      Server::Start(options, *std::move(segmenter), calls);
   if (!server.ok()) return Refuse(server.status());
   const EngineInfo info = (*server)->segmenter().engine_info();
   LogReady(log, settings, **server, info, (*server)->segmenter().capacity(),

@@ -9,8 +9,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "inference/base/clock.h"
 #include "inference/base/status_macros.h"
 #include "service/process_facts.h"
+#include "service/rpc/call_log.h"
 #include "service/rpc/completion_loop.h"
 #include "service/rpc/stream_call.h"
 #include "service/rpc/unary_call.h"
@@ -82,7 +84,7 @@ class GrpcServer final : public Server {
  public:
   GrpcServer(const Options& options, std::unique_ptr<Segmenter> segmenter,
              RpcMetrics& metrics)
-      : metrics_(metrics),
+      : log_(metrics, options.log, clock_),
         segmenter_(std::move(segmenter)),
         validator_(options.limits, segmenter_->tokenizer(),
                    segmenter_->engine_info(), options.media_root),
@@ -145,7 +147,7 @@ class GrpcServer final : public Server {
           const Request&, const std::shared_ptr<RequestContext>&,
           const SegmentationCalls::Respond<Response>&) const) {
     UnaryCall<Request, Response>::Listen(
-        loop_, metrics_, method,
+        loop_, log_, method,
         [this, accept](auto* context, auto* request, auto* responder,
                        auto* queue, void* tag) {
           (service_.*accept)(context, request, responder, queue, queue, tag);
@@ -166,11 +168,12 @@ class GrpcServer final : public Server {
              &SegmentationCalls::Explain);
     ListenTo(RpcMethod::kGetServerInfo, &WireService::RequestGetServerInfo,
              &SegmentationCalls::GetServerInfo);
-    UploadCall::Listen(loop_, service_, calls_, uploads_, metrics_);
-    StreamCall::Listen(loop_, service_, calls_, metrics_);
+    UploadCall::Listen(loop_, service_, calls_, uploads_, log_);
+    StreamCall::Listen(loop_, service_, calls_, log_);
   }
 
-  RpcMetrics& metrics_;
+  RealClock clock_;
+  CallLog log_;
   std::unique_ptr<Segmenter> segmenter_;
   const RequestValidator validator_;
   const SegmentationCalls calls_;

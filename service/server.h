@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "inference/base/logging.h"
 #include "pipeline/segmenter.h"
 #include "service/limits.h"
 #include "service/rpc/rpc_metrics.h"
@@ -32,6 +33,9 @@ class Server {
     // Folder for file sources; empty refuses them.
     std::string media_root;
     std::string version;
+    // Where calls that somebody will ask about get a line; null for nowhere.
+    // Must outlive the server.
+    const Logger* log = nullptr;
   };
 
   // Starts serving `segmenter`, which the server takes over. `metrics` must

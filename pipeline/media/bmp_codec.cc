@@ -17,12 +17,7 @@ constexpr uint32_t kUncompressed = 0;
 constexpr uint32_t kBitFields = 3;
 constexpr uint32_t kAlphaBitFields = 6;
 
-absl::Status Damaged(absl::string_view what) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("BMP is damaged: ", what, "; send the whole file again"));
-}
-
-absl::Status Unsupported(absl::string_view what) {
+absl::Status UnsupportedBmp(absl::string_view what) {
   return absl::InvalidArgumentError(
       absl::StrCat("BMP is of an unsupported kind: ", what,
                    "; save it as an uncompressed 24-bit BMP or as PNG"));
@@ -88,12 +83,14 @@ void SetDefaultChannels(Layout* layout) {
 
 absl::Status ReadBitMasks(absl::string_view bytes, Layout* layout) {
   if (layout->bits != 16 && layout->bits != 32) {
-    return Damaged("it has channel masks but not 16 or 32 bits a pixel");
+    return DamagedImage("BMP",
+                        "it has channel masks but not 16 or 32 bits a pixel");
   }
   // The masks follow a 40-byte header and are part of the longer ones: the
   // same place.
   constexpr size_t kMasksAt = kFileHeaderBytes + kInfoHeaderBytes;
-  if (bytes.size() < kMasksAt + 12) return Damaged("its masks are cut off");
+  if (bytes.size() < kMasksAt + 12)
+    return DamagedImage("BMP", "its masks are cut off");
   uint32_t all = 0;
   for (size_t i = 0; i < 3; ++i) {
     const uint32_t mask = Little(bytes, kMasksAt + i * 4, 4);
@@ -101,7 +98,7 @@ absl::Status ReadBitMasks(absl::string_view bytes, Layout* layout) {
     const bool contiguous = (channel.max & (uint64_t{channel.max} + 1)) == 0;
     const bool fits = layout->bits == 32 || mask <= 0xFFFF;
     if (!contiguous || !fits || (all & mask) != 0) {
-      return Damaged("its channel masks make no sense");
+      return DamagedImage("BMP", "its channel masks make no sense");
     }
     all |= mask;
     layout->channels[i] = channel;
@@ -124,7 +121,7 @@ absl::Status ReadInfoHeader(absl::string_view bytes, uint32_t header_bytes,
       return status;
     }
   } else if (compression != kUncompressed) {
-    return Unsupported(absl::StrCat("compression ", compression));
+    return UnsupportedBmp(absl::StrCat("compression ", compression));
   }
   if (layout->bits <= 8) {
     const uint32_t full = 1u << layout->bits;
@@ -136,7 +133,7 @@ absl::Status ReadInfoHeader(absl::string_view bytes, uint32_t header_bytes,
 
 absl::StatusOr<Layout> ReadLayout(absl::string_view bytes) {
   if (bytes.size() < kFileHeaderBytes + 4) {
-    return Damaged("it breaks off before its header ends");
+    return DamagedImage("BMP", "it breaks off before its header ends");
   }
   const uint32_t header_bytes = Little(bytes, 14, 4);
   switch (header_bytes) {
@@ -149,10 +146,11 @@ absl::StatusOr<Layout> ReadLayout(absl::string_view bytes) {
     case 124:
       break;
     default:
-      return Damaged(absl::StrCat("a header of ", header_bytes, " bytes"));
+      return DamagedImage("BMP",
+                          absl::StrCat("a header of ", header_bytes, " bytes"));
   }
   if (bytes.size() < kFileHeaderBytes + header_bytes) {
-    return Damaged("it breaks off before its header ends");
+    return DamagedImage("BMP", "it breaks off before its header ends");
   }
   Layout layout;
   absl::Status status = header_bytes == kCoreHeaderBytes
@@ -160,8 +158,8 @@ absl::StatusOr<Layout> ReadLayout(absl::string_view bytes) {
                             : ReadInfoHeader(bytes, header_bytes, &layout);
   if (!status.ok()) return status;
   if (layout.width <= 0 || layout.height <= 0) {
-    return Damaged(absl::StrCat("its header says ", layout.width, "x",
-                                layout.height, " pixels"));
+    return DamagedImage("BMP", absl::StrCat("its header says ", layout.width,
+                                            "x", layout.height, " pixels"));
   }
   switch (layout.bits) {
     case 1:
@@ -172,7 +170,7 @@ absl::StatusOr<Layout> ReadLayout(absl::string_view bytes) {
     case 32:
       break;
     default:
-      return Unsupported(absl::StrCat(layout.bits, " bits a pixel"));
+      return UnsupportedBmp(absl::StrCat(layout.bits, " bits a pixel"));
   }
   if (header_bytes == kCoreHeaderBytes) SetDefaultChannels(&layout);
   layout.pixels_at = Little(bytes, 10, 4);
@@ -239,7 +237,7 @@ absl::Status DecodeBmp(absl::string_view bytes, const StoredImage& header,
   absl::StatusOr<Layout> layout = ReadLayout(bytes);
   if (!layout.ok()) return layout.status();
   if (header.min_file_bytes > static_cast<int64_t>(bytes.size())) {
-    return Damaged("it breaks off before its last row");
+    return DamagedImage("BMP", "it breaks off before its last row");
   }
   const auto* data = reinterpret_cast<const uint8_t*>(bytes.data());
   const Palette palette = ReadPalette(bytes, *layout);

@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 
 namespace sam3 {
@@ -29,6 +30,13 @@ struct StoredImage {
   // for the pixels, so that a short file cannot claim a huge picture.
   int64_t min_file_bytes = 0;
 };
+
+// What every codec says of data that cannot be right.
+inline absl::Status DamagedImage(absl::string_view format,
+                                 absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat(
+      format, " is damaged: ", what, "; send the whole file again"));
+}
 
 absl::StatusOr<StoredImage> ReadJpegHeader(absl::string_view bytes);
 absl::Status DecodeJpeg(absl::string_view bytes, const StoredImage& header,

@@ -23,12 +23,7 @@ constexpr int kMaxScans = 64;
 // The best a Huffman-coded file can do: one bit for an 8x8 block.
 constexpr int64_t kMaxPixelsPerByte = 512;
 
-absl::Status Damaged(absl::string_view what) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("JPEG is damaged: ", what, "; send the whole file again"));
-}
-
-absl::Status Unsupported(absl::string_view what) {
+absl::Status UnsupportedJpeg(absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(
       "JPEG is of an unsupported kind: ", what,
       "; save it as an ordinary (baseline or progressive, 8-bit) JPEG"));
@@ -93,21 +88,22 @@ bool IsStartOfFrame(uint8_t marker) {
 }
 
 absl::Status ReadFrameHeader(const Segment& segment, StoredImage* image) {
-  if (segment.payload.size() < 6) return Damaged("its frame header is short");
+  if (segment.payload.size() < 6)
+    return DamagedImage("JPEG", "its frame header is short");
   const auto byte = [&](size_t at) {
     return static_cast<uint8_t>(segment.payload[at]);
   };
   if (byte(0) != 8) {
-    return Unsupported(absl::StrCat(byte(0), " bits a sample"));
+    return UnsupportedJpeg(absl::StrCat(byte(0), " bits a sample"));
   }
   const bool lossless = (segment.marker & 3) == 3;
-  if (lossless) return Unsupported("lossless coding");
+  if (lossless) return UnsupportedJpeg("lossless coding");
   const bool arithmetic = segment.marker > 0xC8;
-  if (arithmetic) return Unsupported("arithmetic coding");
+  if (arithmetic) return UnsupportedJpeg("arithmetic coding");
   image->height = byte(1) << 8 | byte(2);
   image->width = byte(3) << 8 | byte(4);
   if (image->width == 0 || image->height == 0) {
-    return Damaged("its width or height is 0");
+    return DamagedImage("JPEG", "its width or height is 0");
   }
   image->min_file_bytes = image->width * image->height / kMaxPixelsPerByte;
   return absl::OkStatus();
@@ -206,7 +202,7 @@ class JpegDecompressor {
           "no memory to decode this JPEG; try again later or send a smaller "
           "picture");
     }
-    return Damaged(errors_.message);
+    return DamagedImage("JPEG", errors_.message);
   }
 
  private:
@@ -254,15 +250,17 @@ absl::StatusOr<StoredImage> ReadJpegHeader(absl::string_view bytes) {
       }
     }
     if (segment->marker == 0xDA) {
-      if (image.width == 0) return Damaged("a scan comes before its frame");
+      if (image.width == 0)
+        return DamagedImage("JPEG", "a scan comes before its frame");
       return image;
     }
-    if (segment->marker == 0xD9) return Damaged("it holds no picture");
+    if (segment->marker == 0xD9)
+      return DamagedImage("JPEG", "it holds no picture");
   }
   // EXIF may follow the frame header, but a caller that has the first bytes
   // only wants the size.
   if (image.width > 0) return image;
-  return Damaged("it ends or breaks off before the frame header");
+  return DamagedImage("JPEG", "it ends or breaks off before the frame header");
 }
 
 absl::Status DecodeJpeg(absl::string_view bytes, const StoredImage& header,
@@ -272,7 +270,7 @@ absl::Status DecodeJpeg(absl::string_view bytes, const StoredImage& header,
   if (!decompressor.Start(bytes)) return decompressor.status();
   if (decompressor.width() != header.width ||
       decompressor.height() != header.height) {
-    return Damaged("it has two frame headers of different size");
+    return DamagedImage("JPEG", "it has two frame headers of different size");
   }
   if (!decompressor.Decode(rgb)) return decompressor.status();
   return absl::OkStatus();

@@ -20,11 +20,6 @@ constexpr int64_t kMaxDeflateRatio = 1032;
 // PLTE and tRNS are small; everything else is skipped.
 constexpr png_alloc_size_t kMaxChunkMemory = 1 << 20;
 
-absl::Status Damaged(absl::string_view what) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("PNG is damaged: ", what, "; send the whole file again"));
-}
-
 uint32_t ReadBigEndian32(absl::string_view bytes, size_t at) {
   uint32_t value = 0;
   for (size_t i = 0; i < 4; ++i) {
@@ -53,7 +48,7 @@ int BitsPerPixel(int color_type, int depth) {
   }
 }
 
-int FindOrientation(absl::string_view bytes) {
+int FindPngOrientation(absl::string_view bytes) {
   for (size_t at = kSignatureBytes; at + 12 <= bytes.size();) {
     const uint32_t length = ReadBigEndian32(bytes, at);
     const absl::string_view type = bytes.substr(at + 4, 4);
@@ -145,24 +140,25 @@ class PngReader {
 absl::StatusOr<StoredImage> ReadPngHeader(absl::string_view bytes) {
   // Signature, then IHDR: length, type, 13 bytes, checksum.
   if (bytes.size() < kSignatureBytes + 8 + 13 + 4) {
-    return Damaged("it breaks off before its header ends");
+    return DamagedImage("PNG", "it breaks off before its header ends");
   }
   if (bytes.substr(kSignatureBytes + 4, 4) != "IHDR" ||
       ReadBigEndian32(bytes, kSignatureBytes) != 13) {
-    return Damaged("it does not begin with its header");
+    return DamagedImage("PNG", "it does not begin with its header");
   }
   StoredImage image;
   image.width = ReadBigEndian32(bytes, 16);
   image.height = ReadBigEndian32(bytes, 20);
   if (image.width == 0 || image.height == 0 || image.width > PNG_UINT_31_MAX ||
       image.height > PNG_UINT_31_MAX) {
-    return Damaged(absl::StrCat("its header says ", image.width, "x",
-                                image.height, " pixels"));
+    return DamagedImage("PNG", absl::StrCat("its header says ", image.width,
+                                            "x", image.height, " pixels"));
   }
   const int bits = BitsPerPixel(static_cast<uint8_t>(bytes[25]),
                                 static_cast<uint8_t>(bytes[24]));
-  if (bits == 0) return Damaged("its header names no valid pixel format");
-  image.exif_orientation = FindOrientation(bytes);
+  if (bits == 0)
+    return DamagedImage("PNG", "its header names no valid pixel format");
+  image.exif_orientation = FindPngOrientation(bytes);
   // In double, since a hostile header may claim 2^31 pixels a side.
   image.min_file_bytes = static_cast<int64_t>(
       static_cast<double>(image.width) * static_cast<double>(image.height) *
@@ -176,12 +172,12 @@ absl::Status DecodePng(absl::string_view bytes, const StoredImage& header,
   std::vector<png_bytep> rows(static_cast<size_t>(header.height));
   for (size_t y = 0; y < rows.size(); ++y) rows[y] = rgb + y * row_bytes;
   PngReader reader(bytes);
-  if (!reader.Start()) return Damaged(reader.message());
+  if (!reader.Start()) return DamagedImage("PNG", reader.message());
   if (reader.width() != header.width || reader.height() != header.height ||
       reader.row_bytes() != row_bytes) {
-    return Damaged("its pixels do not fit its header");
+    return DamagedImage("PNG", "its pixels do not fit its header");
   }
-  if (!reader.Decode(rows.data())) return Damaged(reader.message());
+  if (!reader.Decode(rows.data())) return DamagedImage("PNG", reader.message());
   return absl::OkStatus();
 }
 

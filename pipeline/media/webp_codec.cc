@@ -24,17 +24,13 @@ absl::Status FailureOf(VP8StatusCode code) {
           "picture");
     case VP8_STATUS_SUSPENDED:
     case VP8_STATUS_NOT_ENOUGH_DATA:
-      return absl::InvalidArgumentError(
-          "WebP is damaged: it breaks off before its end; send the whole file "
-          "again");
+      return DamagedImage("WebP", "it breaks off before its end");
     case VP8_STATUS_UNSUPPORTED_FEATURE:
       return absl::InvalidArgumentError(
           "WebP is of an unsupported kind; save it as a still WebP, JPEG or "
           "PNG");
     default:
-      return absl::InvalidArgumentError(
-          "WebP is damaged: its data makes no sense; send the whole file "
-          "again");
+      return DamagedImage("WebP", "its data makes no sense");
   }
 }
 
@@ -46,7 +42,7 @@ uint32_t ReadLittleEndian32(absl::string_view bytes, size_t at) {
   return value;
 }
 
-int FindOrientation(absl::string_view bytes) {
+int FindWebpOrientation(absl::string_view bytes) {
   size_t at = kRiffHeaderBytes;
   while (at + kChunkHeaderBytes <= bytes.size()) {
     const uint64_t length = ReadLittleEndian32(bytes, at + 4);
@@ -76,7 +72,7 @@ absl::StatusOr<StoredImage> ReadWebpHeader(absl::string_view bytes) {
   StoredImage image;
   image.width = features.width;
   image.height = features.height;
-  image.exif_orientation = FindOrientation(bytes);
+  image.exif_orientation = FindWebpOrientation(bytes);
   return image;
 }
 

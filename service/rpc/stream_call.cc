@@ -20,9 +20,8 @@ constexpr int64_t kLastSecond = 253'402'300'799;
 }  // namespace
 
 void StreamCall::Listen(CompletionLoop& loop, WireService& service,
-                        const SegmentationCalls& calls, RpcMetrics& metrics) {
-  std::shared_ptr<StreamCall> call(
-      new StreamCall(loop, service, calls, metrics));
+                        const SegmentationCalls& calls, CallLog& log) {
+  std::shared_ptr<StreamCall> call(new StreamCall(loop, service, calls, log));
   // gRPC never gives this tag back for a call that does not start.
   void* done = CompletionLoop::Tag([call](bool) { call->OnDone(); });
   call->context_.AsyncNotifyWhenDone(done);
@@ -38,9 +37,11 @@ void StreamCall::Listen(CompletionLoop& loop, WireService& service,
 }
 
 void StreamCall::OnArrived() {
-  Listen(loop_, service_, calls_, metrics_);
+  Listen(loop_, service_, calls_, log_);
   const absl::MutexLock lock(&mutex_);
   request_context_ = MakeRequestContext(context_, "");
+  record_.peer = context_.peer();
+  record_.opened_at = log_.Now();
   if (!done_) {
     first_message_timer_ =
         loop_.PostAfter(calls_.validator().limits().message_timeout,
@@ -202,8 +203,10 @@ void StreamCall::Pump() {
     write_in_flight_ = true;
     v1::SegmentStreamResponse response = ToProto(*std::move(event));
     if (response.has_result()) {
+      ++record_.results;
       fields_.Trim(response.mutable_result()->mutable_result());
     } else if (response.has_started()) {
+      record_.stream_id = response.started().stream_id();
       AddLimits(response.mutable_started()->mutable_limits());
     }
     stream_.Write(SerializeMessage(response),
@@ -225,7 +228,7 @@ void StreamCall::AddLimits(v1::StreamStarted::Limits* out) const {
 
 void StreamCall::Finish(const absl::Status& status) {
   finished_ = true;
-  metrics_.Record(RpcMethod::kSegmentStream, status);
+  log_.StreamEnded(record_, status);
   AddRetryPushback(status, &context_);
   stream_.Finish(ToGrpcStatus(status),
                  CompletionLoop::Tag([self = shared_from_this()](bool) {}));

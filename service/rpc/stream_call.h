@@ -10,8 +10,8 @@
 #include "absl/synchronization/mutex.h"
 #include "pipeline/stream_session.h"
 #include "service/field_selection.h"
+#include "service/rpc/call_log.h"
 #include "service/rpc/completion_loop.h"
-#include "service/rpc/rpc_metrics.h"
 #include "service/rpc/wire.h"
 #include "service/segmentation_calls.h"
 
@@ -30,7 +30,7 @@ class StreamCall final : public StreamListener,
                          public std::enable_shared_from_this<StreamCall> {
  public:
   static void Listen(CompletionLoop& loop, WireService& service,
-                     const SegmentationCalls& calls, RpcMetrics& metrics);
+                     const SegmentationCalls& calls, CallLog& log);
 
   // StreamListener.
   void OnOutputReady() override { Wake(); }
@@ -38,11 +38,11 @@ class StreamCall final : public StreamListener,
 
  private:
   StreamCall(CompletionLoop& loop, WireService& service,
-             const SegmentationCalls& calls, RpcMetrics& metrics)
+             const SegmentationCalls& calls, CallLog& log)
       : loop_(loop),
         service_(service),
         calls_(calls),
-        metrics_(metrics),
+        log_(log),
         stream_(&context_) {}
 
   void OnArrived();
@@ -66,7 +66,7 @@ class StreamCall final : public StreamListener,
   CompletionLoop& loop_;
   WireService& service_;
   const SegmentationCalls& calls_;
-  RpcMetrics& metrics_;
+  CallLog& log_;
   grpc::ServerContext context_;
   grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer> stream_;
   std::atomic<bool> woken_{false};
@@ -76,6 +76,7 @@ class StreamCall final : public StreamListener,
   std::shared_ptr<RequestContext> request_context_ ABSL_GUARDED_BY(mutex_);
   grpc::ByteBuffer incoming_bytes_ ABSL_GUARDED_BY(mutex_);
   v1::SegmentStreamRequest incoming_ ABSL_GUARDED_BY(mutex_);
+  CallLog::StreamRecord record_ ABSL_GUARDED_BY(mutex_);
   // What the client wants of each PromptResult.
   FieldSelection fields_ ABSL_GUARDED_BY(mutex_);
   bool read_in_flight_ ABSL_GUARDED_BY(mutex_) = false;

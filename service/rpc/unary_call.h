@@ -12,8 +12,8 @@
 #include "pipeline/request_context.h"
 #include "service/grpc_status.h"
 #include "service/rpc/call_context.h"
+#include "service/rpc/call_log.h"
 #include "service/rpc/completion_loop.h"
-#include "service/rpc/rpc_metrics.h"
 #include "service/rpc/wire.h"
 
 namespace sam3 {
@@ -39,10 +39,10 @@ class UnaryCall
       const Request&, std::shared_ptr<RequestContext>, Respond respond)>;
 
   // Waits for a call; each call that comes waits for the next one first.
-  static void Listen(CompletionLoop& loop, RpcMetrics& metrics,
-                     RpcMethod method, Accept accept, Handle handle) {
-    std::shared_ptr<UnaryCall> call(new UnaryCall(
-        loop, metrics, method, std::move(accept), std::move(handle)));
+  static void Listen(CompletionLoop& loop, CallLog& log, RpcMethod method,
+                     Accept accept, Handle handle) {
+    std::shared_ptr<UnaryCall> call(
+        new UnaryCall(loop, log, method, std::move(accept), std::move(handle)));
     // gRPC never gives this tag back for a call that does not start.
     void* done = CompletionLoop::Tag([call](bool) { call->OnDone(); });
     call->context_.AsyncNotifyWhenDone(done);
@@ -57,17 +57,17 @@ class UnaryCall
   }
 
  private:
-  UnaryCall(CompletionLoop& loop, RpcMetrics& metrics, RpcMethod method,
-            Accept accept, Handle handle)
+  UnaryCall(CompletionLoop& loop, CallLog& log, RpcMethod method, Accept accept,
+            Handle handle)
       : loop_(loop),
-        metrics_(metrics),
+        log_(log),
         method_(method),
         accept_(std::move(accept)),
         handle_(std::move(handle)),
         responder_(&context_) {}
 
   void OnArrived() {
-    Listen(loop_, metrics_, method_, accept_, handle_);
+    Listen(loop_, log_, method_, accept_, handle_);
     absl::Status parsed = ParseMessage(&bytes_, &request_);
     if (!parsed.ok()) return Finish(std::move(parsed));
     auto request_context = MakeRequestContext(context_, RequestId(request_));
@@ -93,7 +93,7 @@ class UnaryCall
   }
 
   void Finish(absl::StatusOr<Response> response) {
-    metrics_.Record(method_, response.status());
+    log_.UnaryEnded(method_, context_, response.status());
     void* tag = CompletionLoop::Tag([self = this->shared_from_this()](bool) {});
     if (response.ok()) {
       responder_.Finish(SerializeMessage(*response), grpc::Status::OK, tag);
@@ -113,7 +113,7 @@ class UnaryCall
   }
 
   CompletionLoop& loop_;
-  RpcMetrics& metrics_;
+  CallLog& log_;
   const RpcMethod method_;
   const Accept accept_;
   const Handle handle_;

@@ -17,9 +17,9 @@ constexpr absl::Duration kRetryDelay = absl::Seconds(1);
 
 void UploadCall::Listen(CompletionLoop& loop, WireService& service,
                         const SegmentationCalls& calls, UploadBudget& budget,
-                        RpcMetrics& metrics) {
+                        CallLog& log) {
   std::shared_ptr<UploadCall> call(
-      new UploadCall(loop, service, calls, budget, metrics));
+      new UploadCall(loop, service, calls, budget, log));
   // gRPC never gives this tag back for a call that does not start.
   void* done = CompletionLoop::Tag([call](bool) { call->OnDone(); });
   call->context_.AsyncNotifyWhenDone(done);
@@ -35,7 +35,7 @@ void UploadCall::Listen(CompletionLoop& loop, WireService& service,
 }
 
 void UploadCall::OnArrived() {
-  Listen(loop_, service_, calls_, budget_, metrics_);
+  Listen(loop_, service_, calls_, budget_, log_);
   const absl::MutexLock lock(&mutex_);
   request_context_ = MakeRequestContext(context_, "");
   Read();
@@ -165,7 +165,7 @@ void UploadCall::FinishLocked(
   StopTimer();
   // Before the client can know and come again.
   budget_.Return(taken_bytes_);
-  metrics_.Record(RpcMethod::kUploadImage, response.status());
+  log_.UnaryEnded(RpcMethod::kUploadImage, context_, response.status());
   void* tag = CompletionLoop::Tag([self = shared_from_this()](bool) {});
   if (response.ok()) {
     reader_.Finish(SerializeMessage(*response), grpc::Status::OK, tag);

@@ -10,8 +10,8 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "pipeline/request_context.h"
+#include "service/rpc/call_log.h"
 #include "service/rpc/completion_loop.h"
-#include "service/rpc/rpc_metrics.h"
 #include "service/rpc/upload_budget.h"
 #include "service/rpc/wire.h"
 #include "service/segmentation_calls.h"
@@ -27,17 +27,16 @@ class UploadCall : public std::enable_shared_from_this<UploadCall> {
   // Borrowed objects must outlive the calls.
   static void Listen(CompletionLoop& loop, WireService& service,
                      const SegmentationCalls& calls, UploadBudget& budget,
-                     RpcMetrics& metrics);
+                     CallLog& log);
 
  private:
   UploadCall(CompletionLoop& loop, WireService& service,
-             const SegmentationCalls& calls, UploadBudget& budget,
-             RpcMetrics& metrics)
+             const SegmentationCalls& calls, UploadBudget& budget, CallLog& log)
       : loop_(loop),
         service_(service),
         calls_(calls),
         budget_(budget),
-        metrics_(metrics),
+        log_(log),
         reader_(&context_) {}
 
   void OnArrived();
@@ -57,7 +56,7 @@ class UploadCall : public std::enable_shared_from_this<UploadCall> {
   WireService& service_;
   const SegmentationCalls& calls_;
   UploadBudget& budget_;
-  RpcMetrics& metrics_;
+  CallLog& log_;
   grpc::ServerContext context_;
   grpc::ServerAsyncReader<grpc::ByteBuffer, grpc::ByteBuffer> reader_;
 

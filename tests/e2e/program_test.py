@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import urllib.request
 
@@ -119,6 +120,40 @@ class ProgramTest(unittest.TestCase):
                 counts = [len(m["result"]["result"]["instances"])
                           for m in messages if "result" in m]
                 self.assertGreaterEqual(sum(counts), 1.8 * len(counts))
+
+    def test_a_client_that_is_killed_leaves_one_line_and_nothing_else(self):
+        with tempfile.TemporaryDirectory() as folder, RunningServer(
+                *self.engine) as server:
+            clip = pathlib.Path(folder) / "scene.mp4"
+            self.assertEqual(run(CTL, "scene", str(clip)).returncode, 0)
+            texts = [part for text in ("red", "blue", "green", "yellow")
+                     for part in ("--text", text)]
+            with subprocess.Popen(
+                    [CTL, "stream", str(clip), "--server", server.address,
+                     "--json", *texts], stdout=subprocess.PIPE,
+                    text=True) as client:
+                for line in client.stdout:
+                    if "result" in json.loads(line):
+                        break
+                client.kill()
+            log = [server.process.stderr.readline()]
+            self.assertIn("stream_ended", log[0])
+            self.assertIn("code=CANCELLED", log[0])
+            # All that it held is given back.
+            deadline = time.monotonic() + 10
+            while True:
+                numbers = urllib.request.urlopen(
+                    f"http://{LOCAL}:{server.metrics}/metrics").read().decode()
+                held = re.findall(
+                    r"^(sam3_(?:streams_active|queue_jobs)) (?!0$)", numbers,
+                    re.MULTILINE)
+                if not held or time.monotonic() > deadline:
+                    break
+                time.sleep(0.05)
+            self.assertEqual(held, [])
+            self.assertIn("\nsam3_streams_active 0", numbers)
+        self.assertEqual(server.status, 0, server.log)
+        self.assertEqual([line for line in server.log if "stream_" in line], [])
 
     def test_a_port_in_use_is_one_clear_line(self):
         with RunningServer(*self.engine) as server:

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
 #include "inference/fake_engine.h"
 #include "pipeline/metrics.h"
 #include "pipeline/segmenter_factory.h"

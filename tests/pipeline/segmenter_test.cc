@@ -272,6 +272,23 @@ TEST_F(SegmenterTest, CancelledInTheQueueNeverReachesTheEngine) {
   EXPECT_GE(metrics_.cancelled_before_engine.value(), 1);
 }
 
+TEST_F(SegmenterTest, CancelledWhileItsPictureIsEncodedGoesNoFurther) {
+  Make();
+  const int64_t pairs = script_->pairs_grounded;
+  script_->CloseGate(FakeEngineScript::Step::kEncodeImages);
+  const auto context = Context();
+  const auto left = Start(RequestFor(TwoReds(), {"red"}), context);
+  script_->AwaitGateReached();
+  context->Cancel();
+  script_->OpenGate();
+  left->done.WaitForNotification();
+  EXPECT_EQ(left->response.status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(script_->pairs_grounded, pairs);
+  EXPECT_EQ(metrics_.cancelled_after_engine.value(), 1);
+  // What was done for it serves the next one.
+  EXPECT_TRUE(Run(RequestFor(TwoReds(), {"red"}))->embedding_cache_hit);
+}
+
 TEST_F(SegmenterTest, ADeadlineInTheQueueIsToldWhileTheDeviceIsBusy) {
   Make();
   script_->CloseGate();
