@@ -10,13 +10,24 @@
 namespace sam3 {
 namespace {
 
-using PackWeight = at::Tensor(const at::Tensor&, int64_t);
-using PackedLinear = at::Tensor(const at::Tensor&, const at::Tensor&,
-                                const at::Tensor&,
-                                const std::optional<at::Tensor>&, int64_t);
+// libtorch registers these for its own compiler; a build without the library
+// lacks them.
+constexpr char kMklPack[] = "mkl::_mkl_reorder_linear_weight";
+constexpr char kMklLinear[] = "mkl::_mkl_linear";
+constexpr char kOneDnnPack[] = "mkldnn::_reorder_linear_weight";
+constexpr char kOneDnnLinear[] = "mkldnn::_linear_pointwise";
 
-// libtorch registers these two for its own compiler; a build without MKL lacks
-// them.
+using MklPack = at::Tensor(const at::Tensor&, int64_t);
+using MklLinear = at::Tensor(const at::Tensor&, const at::Tensor&,
+                             const at::Tensor&,
+                             const std::optional<at::Tensor>&, int64_t);
+using OneDnnPack = at::Tensor(const at::Tensor&, std::optional<c10::SymInt>);
+using OneDnnLinear = at::Tensor(const at::Tensor&, const at::Tensor&,
+                                const std::optional<at::Tensor>&,
+                                c10::string_view,
+                                c10::List<std::optional<at::Scalar>>,
+                                std::optional<c10::string_view>);
+
 std::optional<c10::OperatorHandle> FindOperator(const char* name) {
   return c10::Dispatcher::singleton().findSchema({name, ""});
 }
@@ -42,20 +53,34 @@ Linear::Linear(WeightReader& weights, const std::string& name, int64_t in,
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
   if (packed_.defined() && x.numel() == packed_rows_ * x.size(-1)) {
-    return FindOperator("mkl::_mkl_linear")
-        ->typed<PackedLinear>()
-        .call(x, packed_, weight_, bias_, packed_rows_);
+    return MultiplyPacked(x);
   }
   return at::linear(x, weight_, bias_);
 }
 
+at::Tensor Linear::MultiplyPacked(const at::Tensor& x) const {
+  if (packed_by_mkl_) {
+    return FindOperator(kMklLinear)
+        ->typed<MklLinear>()
+        .call(x, packed_, weight_, bias_, packed_rows_);
+  }
+  return FindOperator(kOneDnnLinear)
+      ->typed<OneDnnLinear>()
+      .call(x, packed_, bias_, /*attr=*/"none",
+            c10::List<std::optional<at::Scalar>>(), /*algorithm=*/std::nullopt);
+}
+
 void Linear::PackFor(int64_t rows) {
-  const auto pack = FindOperator("mkl::_mkl_reorder_linear_weight");
-  if (!pack.has_value() || !FindOperator("mkl::_mkl_linear").has_value() ||
-      !weight_.is_cpu() || weight_.scalar_type() != at::kFloat) {
+  if (!weight_.is_cpu() || weight_.scalar_type() != at::kFloat) return;
+  packed_by_mkl_ = __builtin_cpu_is("intel");
+  const auto pack = FindOperator(packed_by_mkl_ ? kMklPack : kOneDnnPack);
+  if (!pack.has_value() ||
+      !FindOperator(packed_by_mkl_ ? kMklLinear : kOneDnnLinear).has_value()) {
     return;
   }
-  packed_ = pack->typed<PackWeight>().call(weight_.contiguous(), rows);
+  packed_ = packed_by_mkl_
+                ? pack->typed<MklPack>().call(weight_.contiguous(), rows)
+                : pack->typed<OneDnnPack>().call(weight_.contiguous(), rows);
   packed_rows_ = rows;
 }
 

@@ -25,15 +25,19 @@ class Linear {
          int64_t out);
   at::Tensor operator()(const at::Tensor& x) const;
 
-  // Keeps the weight in the layout that MKL multiplies in as well, which saves
-  // its packing at every call on exactly `rows` rows; others work as ever. Does
-  // nothing where it does not apply: fp32 on the CPU only.
+  // Keeps the weight in the layout that the library multiplies in as well,
+  // which saves its packing at every call on exactly `rows` rows; others work
+  // as ever. MKL on Intel's processors and oneDNN on others, each where it is
+  // the faster. Does nothing where it does not apply: fp32 on the CPU only.
   void PackFor(int64_t rows);
 
  private:
+  at::Tensor MultiplyPacked(const at::Tensor& x) const;
+
   at::Tensor weight_;  // [out, in]
   at::Tensor bias_;    // [out]
   at::Tensor packed_;  // opaque; undefined unless packed
+  bool packed_by_mkl_ = false;
   int64_t packed_rows_ = 0;
 };
 
