@@ -53,6 +53,26 @@ struct StackConfig {
   Activation activation = Activation::kRelu;
 };
 
+// The head for single objects (Sam3TrackerPromptEncoderConfig and
+// Sam3TrackerMaskDecoderConfig), whose width is the detector's.
+struct InteractiveConfig {
+  int mask_channels = 16;
+  Activation activation = Activation::kGelu;  // of earlier masks' encoder
+  double layer_norm_eps = 1e-6;
+  int layer_count = 2;
+  int head_count = 8;
+  int attention_downsample_rate = 2;
+  int intermediate_size = 2048;
+  // Masks to choose from where a prompt is ambiguous.
+  int choice_count = 3;
+  int iou_layer_count = 3;
+  int iou_hidden_size = 256;
+  // When the one mask is unstable, the best of the others takes its place.
+  bool replace_unstable = true;
+  double stability_delta = 0.05;
+  double stability_threshold = 0.98;
+};
+
 // Everything that decides the shapes and the arithmetic of one detector.
 struct ModelConfig {
   VitConfig vit;
@@ -60,6 +80,7 @@ struct ModelConfig {
   StackConfig geometry{.layer_count = 3};
   StackConfig encoder;
   StackConfig decoder;
+  InteractiveConfig interactive;
   int roi_size = 7;
   int query_count = 200;
   int mask_head_count = 8;
