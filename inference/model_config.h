@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -80,7 +81,8 @@ struct ModelConfig {
   StackConfig geometry{.layer_count = 3};
   StackConfig encoder;
   StackConfig decoder;
-  InteractiveConfig interactive;
+  // Absent in folders that hold the concept detector alone.
+  std::optional<InteractiveConfig> interactive;
   int roi_size = 7;
   int query_count = 200;
   int mask_head_count = 8;
@@ -93,8 +95,8 @@ struct ModelConfig {
 };
 
 // Reads config.json of a Sam3Model folder, or of a Sam3VideoModel folder (the
-// published checkpoint), whose detector_config is taken. Keys that are absent
-// have the reference's defaults.
+// published checkpoint), whose detector_config and tracker_config are taken.
+// Keys that are absent have the reference's defaults.
 //
 // Pure; any thread. INVALID_ARGUMENT lists every value that the reference does
 // not know or that does not fit the others.

@@ -28,7 +28,7 @@ struct ObjectQuery {
 class InteractiveHead {
  public:
   // Reads the tensors that the published file has under "tracker_neck." and
-  // "tracker_model.".
+  // "tracker_model."; config.interactive must be there.
   InteractiveHead(WeightReader& weights, const ModelConfig& config);
 
   // hidden [1, grid, grid, C_vit], the vision transformer's output.

@@ -18,7 +18,7 @@ at::Tensor ReadOwnTokens(WeightReader& weights, const std::string& name,
 ObjectMaskDecoder::ObjectMaskDecoder(WeightReader& weights,
                                      const std::string& name,
                                      const ModelConfig& config)
-    : mask_count_(config.interactive.choice_count + 1),
+    : mask_count_(config.interactive->choice_count + 1),
       own_tokens_(
           ReadOwnTokens(weights, name, mask_count_, config.hidden_size())),
       transformer_(weights, name + ".transformer", config),
@@ -32,8 +32,8 @@ ObjectMaskDecoder::ObjectMaskDecoder(WeightReader& weights,
                                            config.hidden_size() / 4,
                                            config.hidden_size() / 8)),
       iou_head_(weights, name + ".iou_prediction_head", config.hidden_size(),
-                config.interactive.iou_hidden_size, mask_count_,
-                config.interactive.iou_layer_count),
+                config.interactive->iou_hidden_size, mask_count_,
+                config.interactive->iou_layer_count),
       object_head_(weights, name + ".pred_obj_score_head", config.hidden_size(),
                    config.hidden_size(), 1, 3) {
   for (int64_t i = 0; i < mask_count_; ++i) {

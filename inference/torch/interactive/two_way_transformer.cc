@@ -8,9 +8,9 @@ namespace {
 Attention Narrow(WeightReader& weights, const std::string& name,
                  const ModelConfig& config) {
   return Attention(
-      weights, name, config.hidden_size(), config.interactive.head_count,
+      weights, name, config.hidden_size(), config.interactive->head_count,
       "o_proj",
-      config.hidden_size() / config.interactive.attention_downsample_rate);
+      config.hidden_size() / config.interactive->attention_downsample_rate);
 }
 
 }  // namespace
@@ -38,15 +38,15 @@ TwoWayTransformer::Block::Block(WeightReader& weights, const std::string& name,
                                 const ModelConfig& config, bool first)
     : first_(first),
       self_attention_(weights, name + ".self_attn", config.hidden_size(),
-                      config.interactive.head_count),
+                      config.interactive->head_count),
       norm1_(weights, name + ".layer_norm1", config.hidden_size()),
       token_to_picture_(
           Narrow(weights, name + ".cross_attn_token_to_image", config)),
       norm2_(weights, name + ".layer_norm2", config.hidden_size()),
       // The reference makes this network as deep as the transformer.
       mlp_(weights, name + ".mlp", config.hidden_size(),
-           config.interactive.intermediate_size, config.hidden_size(),
-           config.interactive.layer_count),
+           config.interactive->intermediate_size, config.hidden_size(),
+           config.interactive->layer_count),
       norm3_(weights, name + ".layer_norm3", config.hidden_size()),
       norm4_(weights, name + ".layer_norm4", config.hidden_size()),
       picture_to_token_(
@@ -81,7 +81,7 @@ TwoWayTransformer::TwoWayTransformer(WeightReader& weights,
           Narrow(weights, name + ".final_attn_token_to_image", config)),
       final_norm_(weights, name + ".layer_norm_final_attn",
                   config.hidden_size()) {
-  for (int i = 0; i < config.interactive.layer_count; ++i) {
+  for (int i = 0; i < config.interactive->layer_count; ++i) {
     blocks_.emplace_back(weights, absl::StrCat(name, ".layers.", i), config,
                          i == 0);
   }
