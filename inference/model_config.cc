@@ -70,6 +70,13 @@ class Section {
     *value = found->get<double>();
   }
 
+  void Bool(const char* key, bool* value) const {
+    const Json* found = Find(key);
+    if (found == nullptr) return;
+    if (!found->is_boolean()) return Violate(key, "must be true or false");
+    *value = found->get<bool>();
+  }
+
   void Act(const char* key, Activation* value) const {
     const Json* found = Find(key);
     if (found == nullptr) return;
@@ -230,6 +237,57 @@ void CheckWidths(const Section& root, int fpn_size, int mask_size,
   }
 }
 
+// The tracker reads what the detector's vision transformer makes, and its
+// published width is the detector's; no other is served.
+void ReadInteractive(const Section& tracker, const ModelConfig& model,
+                     InteractiveConfig* head) {
+  const auto same = [](const Section& section, const char* key, int value,
+                       int expected) {
+    section.Side(key, &value);
+    if (value != expected) {
+      section.Violate(
+          key, absl::StrCat("is ", value, " but the detector has ", expected));
+    }
+  };
+  const Section vision = tracker.Child("vision_config");
+  same(vision, "fpn_hidden_size", 256, model.hidden_size());
+  const Section prompts = tracker.Child("prompt_encoder_config");
+  same(prompts, "hidden_size", 256, model.hidden_size());
+  same(prompts, "image_size", 1008, model.vit.image_size);
+  same(prompts, "patch_size", 14, model.vit.patch_size);
+  prompts.Int("mask_input_channels", &head->mask_channels);
+  prompts.Only("num_point_embeddings", 4);
+  prompts.Act("hidden_act", &head->activation);
+  prompts.Positive("layer_norm_eps", &head->layer_norm_eps);
+  if (head->mask_channels % 4 != 0) {
+    prompts.Violate("mask_input_channels", "must be a multiple of 4");
+  }
+  const Section masks = tracker.Child("mask_decoder_config");
+  same(masks, "hidden_size", 256, model.hidden_size());
+  masks.Int("num_hidden_layers", &head->layer_count);
+  masks.Int("num_attention_heads", &head->head_count);
+  masks.Int("attention_downsample_rate", &head->attention_downsample_rate);
+  masks.Int("mlp_dim", &head->intermediate_size);
+  masks.Int("num_multimask_outputs", &head->choice_count);
+  masks.Int("iou_head_depth", &head->iou_layer_count);
+  masks.Int("iou_head_hidden_dim", &head->iou_hidden_size);
+  masks.Bool("dynamic_multimask_via_stability", &head->replace_unstable);
+  masks.Positive("dynamic_multimask_stability_delta", &head->stability_delta);
+  masks.Positive("dynamic_multimask_stability_thresh",
+                 &head->stability_threshold);
+  if (model.hidden_size() %
+          (head->head_count * head->attention_downsample_rate) !=
+      0) {
+    masks.Violate("num_attention_heads",
+                  "times attention_downsample_rate must divide hidden_size");
+  }
+  for (const auto& [key, depth] :
+       {std::pair{"num_hidden_layers", head->layer_count},
+        std::pair{"iou_head_depth", head->iou_layer_count}}) {
+    if (depth < 2) masks.Violate(key, "must be at least 2");
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json) {
@@ -272,6 +330,11 @@ absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json) {
   mask.Int("num_attention_heads", &config.mask_head_count);
   mask.Int("num_upsampling_stages", &config.mask_stage_count);
   CheckWidths(root, fpn_size, mask_size, config);
+  if (detector != &document) {
+    const Section whole(document, "", &violations);
+    ReadInteractive(whole.Child("tracker_config"), config,
+                    &config.interactive.emplace());
+  }
   if (!violations.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("config.json: ", absl::StrJoin(violations, "; ")));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,26 @@ struct StackConfig {
   Activation activation = Activation::kRelu;
 };
 
+// The head for single objects (Sam3TrackerPromptEncoderConfig and
+// Sam3TrackerMaskDecoderConfig), whose width is the detector's.
+struct InteractiveConfig {
+  int mask_channels = 16;
+  Activation activation = Activation::kGelu;  // of earlier masks' encoder
+  double layer_norm_eps = 1e-6;
+  int layer_count = 2;
+  int head_count = 8;
+  int attention_downsample_rate = 2;
+  int intermediate_size = 2048;
+  // Masks to choose from where a prompt is ambiguous.
+  int choice_count = 3;
+  int iou_layer_count = 3;
+  int iou_hidden_size = 256;
+  // When the one mask is unstable, the best of the others takes its place.
+  bool replace_unstable = true;
+  double stability_delta = 0.05;
+  double stability_threshold = 0.98;
+};
+
 // Everything that decides the shapes and the arithmetic of one detector.
 struct ModelConfig {
   VitConfig vit;
@@ -60,6 +81,8 @@ struct ModelConfig {
   StackConfig geometry{.layer_count = 3};
   StackConfig encoder;
   StackConfig decoder;
+  // Absent in folders that hold the concept detector alone.
+  std::optional<InteractiveConfig> interactive;
   int roi_size = 7;
   int query_count = 200;
   int mask_head_count = 8;
@@ -72,8 +95,8 @@ struct ModelConfig {
 };
 
 // Reads config.json of a Sam3Model folder, or of a Sam3VideoModel folder (the
-// published checkpoint), whose detector_config is taken. Keys that are absent
-// have the reference's defaults.
+// published checkpoint), whose detector_config and tracker_config are taken.
+// Keys that are absent have the reference's defaults.
 //
 // Pure; any thread. INVALID_ARGUMENT lists every value that the reference does
 // not know or that does not fit the others.

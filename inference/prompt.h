@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "inference/geometry.h"
@@ -22,6 +23,22 @@ struct TokenizedText {
   bool truncated = false;
 
   bool operator==(const TokenizedText&) const = default;
+};
+
+enum class ClickLabel { kNegative, kPositive };
+
+// A point that is on the object, or on something that does not belong to it.
+struct Click {
+  // Fractions of the picture's width and height.
+  float x = 0;
+  float y = 0;
+  ClickLabel label = ClickLabel::kPositive;
+};
+
+// What points out one single object.
+struct ObjectPrompt {
+  std::vector<Click> clicks;
+  std::optional<Box> box;  // fractions, as clicks
 };
 
 enum class ExemplarLabel { kPositive, kNegative };

@@ -353,6 +353,7 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateTorchEngine(
                     (options.dtype == DtypeChoice::kAuto && device.is_cuda());
 
   std::unique_ptr<Detector> detector;
+  int64_t parameter_count = 0;
   SAM3_RETURN_IF_ERROR(GuardTorch([&] {
     if (options.cpu_threads > 0) at::set_num_threads(options.cpu_threads);
     // The reference's fp32 is fp32; TF32 must be asked for.
@@ -360,6 +361,9 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateTorchEngine(
     at::globalContext().setAllowTF32CuDNN(false);
     WeightReader weights(checkpoint, device, bf16 ? at::kBFloat16 : at::kFloat);
     detector = std::make_unique<Detector>(weights, config, options.class_token);
+    weights.SkipAll("tracker_model.");
+    weights.SkipAll("tracker_neck.");
+    parameter_count = weights.parameter_count();
     return weights.Finish();
   }));
 
@@ -377,7 +381,7 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateTorchEngine(
   info.device = device.str();
   info.device_name = DeviceName(device);
   info.dtype = bf16 ? "bf16" : "fp32";
-  info.parameter_count = checkpoint.parameter_count();
+  info.parameter_count = parameter_count;
   info.stored = checkpoint.stored_totals();
   info.image_size = config.vit.image_size;
   info.mask_size = config.mask_size();

@@ -124,11 +124,10 @@ absl::StatusOr<Checkpoint> Checkpoint::FromFile(
   }
   for (const auto& [name, stored] : file->tensors()) {
     absl::string_view key = name;
-    if (video && !absl::ConsumePrefix(&key, kDetectorPrefix)) {
-      if (absl::StartsWith(name, "tracker_model.") ||
-          absl::StartsWith(name, "tracker_neck.")) {
-        continue;
-      }
+    if (video) absl::ConsumePrefix(&key, kDetectorPrefix);
+    // The reference writes the prefix twice where it saved the model itself.
+    if (absl::StartsWith(key, "tracker_model.tracker_model.")) {
+      absl::ConsumePrefix(&key, "tracker_model.");
     }
     checkpoint.tensors_.emplace(std::string(key), stored);
   }
@@ -136,9 +135,13 @@ absl::StatusOr<Checkpoint> Checkpoint::FromFile(
   return checkpoint;
 }
 
-int64_t Checkpoint::parameter_count() const {
+int64_t WeightReader::parameter_count() const {
   int64_t total = 0;
-  for (const auto& [name, stored] : tensors_) total += ElementCount(stored);
+  for (const auto& [name, stored] : checkpoint_.tensors()) {
+    if (used_.contains(name) && !skipped_.contains(name)) {
+      total += ElementCount(stored);
+    }
+  }
   return total;
 }
 
@@ -187,6 +190,12 @@ at::Tensor WeightReader::ReadAs(const std::string& name,
     not_finite_.push_back(name);
   }
   return view.to(options);
+}
+
+void WeightReader::SkipAll(absl::string_view prefix) {
+  for (const auto& [name, stored] : checkpoint_.tensors()) {
+    if (absl::StartsWith(name, prefix)) Skip(name);
+  }
 }
 
 absl::Status WeightReader::Finish() const {

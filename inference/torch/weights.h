@@ -16,10 +16,10 @@
 
 namespace sam3 {
 
-// The detector's tensors of one model folder, under the names of the
-// reference's Sam3Model, whatever the file calls them: the published
-// Sam3VideoModel file has them under "detector_model.", and its tracker's
-// tensors are left out.
+// The tensors of one model folder: the detector's under the names of the
+// reference's Sam3Model, whatever the file calls them (the published
+// Sam3VideoModel file has them under "detector_model."), and the tracker's,
+// where there are any, under "tracker_model." and "tracker_neck.".
 //
 // Immutable after creation; safe from any thread.
 class Checkpoint {
@@ -36,7 +36,6 @@ class Checkpoint {
   const std::vector<std::shared_ptr<const SafetensorsFile>>& files() const {
     return files_;
   }
-  int64_t parameter_count() const;
   // Of whole files, with what is left out here.
   StoredTotals stored_totals() const;
   size_t size_bytes() const;
@@ -73,7 +72,15 @@ class WeightReader {
     return ReadAs(name, shape, at::kFloat);
   }
   // Accounts for a tensor that belongs to the model but is never used.
-  void Skip(const std::string& name) { used_.insert(name); }
+  void Skip(const std::string& name) {
+    used_.insert(name);
+    skipped_.insert(name);
+  }
+  // The same for all whose names begin so.
+  void SkipAll(absl::string_view prefix);
+
+  // Numbers in the tensors that were read.
+  int64_t parameter_count() const;
 
   // OK when every tensor was found and none is left over; INVALID_ARGUMENT
   // names the first few of each kind and counts the rest.
@@ -87,6 +94,7 @@ class WeightReader {
   const at::Device device_;
   const at::ScalarType dtype_;
   std::set<std::string> used_;
+  std::set<std::string> skipped_;
   std::vector<std::string> missing_;
   std::vector<std::string> misshapen_;
   std::vector<std::string> not_finite_;

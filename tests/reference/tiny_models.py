@@ -60,20 +60,25 @@ def tiny_config(image_size: int) -> Sam3Config:
                              "num_upsampling_stages": 3})
 
 
-def random_model(config: Sam3Config, seed: int) -> Sam3Model:
+@torch.no_grad()
+def randomise(model: torch.nn.Module):
     """Every parameter random, also those that start at zero or one, so that a
     forgotten bias or norm shows."""
+    for name, parameter in model.named_parameters():
+        spread = 0.5 if "embed" in name else parameter[0].numel() ** -0.5
+        if parameter.dim() == 1:
+            spread = 0.2
+        parameter.copy_(torch.randn_like(parameter) * spread)
+        if parameter.dim() == 1 and "norm" in name and "weight" in name:
+            parameter.add_(1.0)
+
+
+def random_model(config: Sam3Config, seed: int) -> Sam3Model:
     torch.manual_seed(seed)
     config._attn_implementation = "eager"
     model = Sam3Model(config).eval()
+    randomise(model)
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            spread = 0.5 if "embed" in name else parameter[0].numel() ** -0.5
-            if parameter.dim() == 1:
-                spread = 0.2
-            parameter.copy_(torch.randn_like(parameter) * spread)
-            if parameter.dim() == 1 and "norm" in name and "weight" in name:
-                parameter.add_(1.0)
         model.detr_decoder.reference_points.weight.mul_(2.0)
     return model
 

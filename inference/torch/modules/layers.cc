@@ -128,12 +128,13 @@ at::Tensor ReluMlp::operator()(const at::Tensor& x) const {
 
 Attention::Attention(WeightReader& weights, const std::string& name,
                      int64_t size, int64_t head_count,
-                     const std::string& output_name)
+                     const std::string& output_name, int64_t inner_size)
     : head_count_(head_count),
-      query_(weights, name + ".q_proj", size, size),
-      key_(weights, name + ".k_proj", size, size),
-      value_(weights, name + ".v_proj", size, size),
-      output_(weights, absl::StrCat(name, ".", output_name), size, size) {}
+      query_(weights, name + ".q_proj", size, inner_size ? inner_size : size),
+      key_(weights, name + ".k_proj", size, inner_size ? inner_size : size),
+      value_(weights, name + ".v_proj", size, inner_size ? inner_size : size),
+      output_(weights, absl::StrCat(name, ".", output_name),
+              inner_size ? inner_size : size, size) {}
 
 at::Tensor Attention::operator()(const at::Tensor& query, const at::Tensor& key,
                                  const at::Tensor& value,

@@ -92,9 +92,11 @@ struct KeyValue {
 // projections.
 class Attention {
  public:
-  // `output_name` is how the checkpoint calls the output projection.
+  // `output_name` is how the checkpoint calls the output projection; heads
+  // share `inner_size` channels, 0 for as many as come in.
   Attention(WeightReader& weights, const std::string& name, int64_t size,
-            int64_t head_count, const std::string& output_name = "o_proj");
+            int64_t head_count, const std::string& output_name = "o_proj",
+            int64_t inner_size = 0);
 
   // query [N, T, C], key and value [N, S, C], mask additive and broadcastable
   // to [N, H, T, S], or undefined. Returns [N, T, C].

@@ -14,17 +14,22 @@ Neck::Neck(WeightReader& weights, const std::string& name,
   };
   const auto project = [&](int index, int64_t channels) {
     return Projection{
-        weights.Read(level(index, "proj1.weight"), {out, channels, 1, 1}),
+        weights.Read(level(index, "proj1.weight"), {out, channels, 1, 1})
+            .flatten(1),
         weights.Read(level(index, "proj1.bias"), {out})};
   };
-  fine_first_ = ReadUpsample(weights, level(0, "scale_layers.0"), in, in / 2);
-  fine_second_ =
-      Fold(ReadUpsample(weights, level(0, "scale_layers.2"), in / 2, in / 4),
-           project(0, in / 4));
-  middle_ = Fold(ReadUpsample(weights, level(1, "scale_layers.0"), in, in / 2),
-                 project(1, in / 2));
+  const auto upsample = [&](int index, const std::string& part, int64_t from,
+                            int64_t to) {
+    return UpsampleByTwo::Read(weights, level(index, part), from, to);
+  };
+  fine_first_ = upsample(0, "scale_layers.0", in, in / 2);
+  const Projection fine = project(0, in / 4);
+  fine_second_ = upsample(0, "scale_layers.2", in / 2, in / 4)
+                     .Then(fine.weight, fine.bias);
+  const Projection middle = project(1, in / 2);
+  middle_ = upsample(1, "scale_layers.0", in, in / 2)
+                .Then(middle.weight, middle.bias);
   coarse_ = project(2, in);
-  coarse_.weight = coarse_.weight.flatten(1);
   for (int i = 0; i < 3; ++i) {
     smooth_[i] = {weights.Read(level(i, "proj2.weight"), {out, out, 3, 3})
                       .contiguous(at::MemoryFormat::ChannelsLast),
@@ -36,43 +41,37 @@ Neck::Neck(WeightReader& weights, const std::string& name,
   }
 }
 
+Neck::Neck(WeightReader& weights, const std::string& name,
+           const ModelConfig& config, const Tails& tails)
+    : Neck(weights, name, config) {
+  const auto read = [&](const std::string& tail, int64_t width) {
+    return Projection{
+        weights.Read(tail + ".weight", {width, config.hidden_size(), 1, 1})
+            .flatten(1),
+        weights.Read(tail + ".bias", {width})};
+  };
+  smooth_[0] = Fold(smooth_[0], read(tails.fine, tails.fine_width));
+  smooth_[1] = Fold(smooth_[1], read(tails.middle, tails.middle_width));
+}
+
+Neck::Projection Neck::Fold(const Projection& conv, const Projection& tail) {
+  const auto dtype = conv.weight.scalar_type();
+  const at::Tensor matrix = tail.weight.to(at::kFloat);
+  const at::Tensor weight =
+      at::matmul(matrix, conv.weight.to(at::kFloat).flatten(1))
+          .view({-1, conv.weight.size(1), 3, 3});
+  const at::Tensor bias =
+      at::addmv(tail.bias.to(at::kFloat), matrix, conv.bias.to(at::kFloat));
+  return {weight.to(dtype).contiguous(at::MemoryFormat::ChannelsLast),
+          bias.to(dtype)};
+}
+
 FeaturePyramid Neck::operator()(const at::Tensor& hidden) const {
   const at::Tensor fine =
       fine_second_(Activate(fine_first_(hidden), Activation::kGelu));
   const at::Tensor coarse = at::linear(hidden, coarse_.weight, coarse_.bias);
   return {Smooth(fine, smooth_[0]), Smooth(middle_(hidden), smooth_[1]),
           Smooth(coarse, smooth_[2])};
-}
-
-at::Tensor Neck::Upsample::operator()(const at::Tensor& x) const {
-  const int64_t count = x.size(0);
-  const int64_t height = x.size(1);
-  const int64_t width = x.size(2);
-  return at::linear(x, weight, bias)
-      .view({count, height, width, 2, 2, -1})
-      .transpose(2, 3)
-      .reshape({count, 2 * height, 2 * width, -1});
-}
-
-Neck::Upsample Neck::ReadUpsample(WeightReader& weights,
-                                  const std::string& name, int64_t in,
-                                  int64_t out) {
-  const at::Tensor weight = weights.Read(name + ".weight", {in, out, 2, 2});
-  const at::Tensor bias = weights.Read(name + ".bias", {out});
-  return {weight.permute({2, 3, 1, 0}).reshape({4 * out, in}).contiguous(),
-          bias.repeat({4})};
-}
-
-Neck::Upsample Neck::Fold(const Upsample& up, const Projection& projection) {
-  const auto dtype = up.weight.scalar_type();
-  const at::Tensor matrix = projection.weight.flatten(1).to(at::kFloat);
-  const int64_t middle = matrix.size(1);
-  const at::Tensor weight =
-      at::matmul(matrix, up.weight.to(at::kFloat).view({4, middle, -1}));
-  const at::Tensor bias = at::addmv(projection.bias.to(at::kFloat), matrix,
-                                    up.bias.to(at::kFloat).slice(0, 0, middle));
-  return {weight.flatten(0, 1).to(dtype).contiguous(),
-          bias.to(dtype).repeat({4})};
 }
 
 at::Tensor Neck::Smooth(const at::Tensor& x, const Projection& conv) const {

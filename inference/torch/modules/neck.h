@@ -1,10 +1,12 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <string>
 
 #include "inference/model_config.h"
 #include "inference/torch/aten.h"
+#include "inference/torch/modules/upsample.h"
 #include "inference/torch/weights.h"
 
 namespace sam3 {
@@ -18,41 +20,41 @@ struct FeaturePyramid {
   at::Tensor coarse;
 };
 
-// The detector's neck (Sam3VisionNeck). The half-size level, which nobody
-// reads, is not computed. A transposed convolution followed by the 1x1
-// projection is one linear map without anything between, so the two are folded
-// at construction.
+// A neck (Sam3VisionNeck); the detector and the tracker have one each. The
+// half-size level, which nobody reads, is not computed. Linear maps without
+// anything between are folded at construction: a transposed convolution with
+// the 1x1 projection behind it, and the tails with the convolution before them.
 class Neck {
  public:
+  // 1x1 convolutions that narrow the two finer levels for their reader.
+  struct Tails {
+    std::string fine;  // names
+    std::string middle;
+    int64_t fine_width = 0;
+    int64_t middle_width = 0;
+  };
+
   Neck(WeightReader& weights, const std::string& name,
        const ModelConfig& config);
+  Neck(WeightReader& weights, const std::string& name,
+       const ModelConfig& config, const Tails& tails);
 
   // hidden [N, grid, grid, C_vit], the transformer's output.
   FeaturePyramid operator()(const at::Tensor& hidden) const;
 
  private:
-  // A 2x2 transposed convolution of stride 2 as one matrix product and a
-  // shuffle: weight [4 * out, in], bias [4 * out].
-  struct Upsample {
-    at::Tensor weight;
-    at::Tensor bias;
-    // [N, h, w, in] to [N, 2h, 2w, out].
-    at::Tensor operator()(const at::Tensor& x) const;
-  };
   struct Projection {
     at::Tensor weight;
     at::Tensor bias;
   };
 
-  static Upsample ReadUpsample(WeightReader& weights, const std::string& name,
-                               int64_t in, int64_t out);
-  // `up` followed by the 1x1 convolution `projection`.
-  static Upsample Fold(const Upsample& up, const Projection& projection);
+  // `conv` followed by the 1x1 convolution `tail`.
+  static Projection Fold(const Projection& conv, const Projection& tail);
   at::Tensor Smooth(const at::Tensor& x, const Projection& conv) const;
 
-  Upsample fine_first_;
-  Upsample fine_second_;
-  Upsample middle_;
+  UpsampleByTwo fine_first_;
+  UpsampleByTwo fine_second_;
+  UpsampleByTwo middle_;
   Projection coarse_;
   std::array<Projection, 3> smooth_;
 };

@@ -24,8 +24,7 @@ template <typename Pair>
 __global__ void Rotate(Pair* data, const float2* table, int64_t pairs,
                        int64_t tokens, int64_t pairs_per_row,
                        int64_t pairs_per_head) {
-  const int64_t i =
-      static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   if (i >= pairs) return;
   const int64_t token = i / pairs_per_row % tokens;
   const float2 turn = table[token * pairs_per_head + i % pairs_per_head];
