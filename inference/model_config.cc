@@ -237,8 +237,9 @@ void CheckWidths(const Section& root, int fpn_size, int mask_size,
   }
 }
 
-// The tracker reads what the detector's vision transformer makes, and its
-// published width is the detector's; no other is served.
+// The tracker reads what the detector's vision transformer makes, through a
+// neck of the detector's configuration; its own vision_config describes
+// neither.
 void ReadInteractive(const Section& tracker, const ModelConfig& model,
                      InteractiveConfig* head) {
   const auto same = [](const Section& section, const char* key, int value,
@@ -249,8 +250,6 @@ void ReadInteractive(const Section& tracker, const ModelConfig& model,
           key, absl::StrCat("is ", value, " but the detector has ", expected));
     }
   };
-  const Section vision = tracker.Child("vision_config");
-  same(vision, "fpn_hidden_size", 256, model.hidden_size());
   const Section prompts = tracker.Child("prompt_encoder_config");
   same(prompts, "hidden_size", 256, model.hidden_size());
   same(prompts, "image_size", 1008, model.vit.image_size);
@@ -332,8 +331,10 @@ absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json) {
   CheckWidths(root, fpn_size, mask_size, config);
   if (detector != &document) {
     const Section whole(document, "", &violations);
-    ReadInteractive(whole.Child("tracker_config"), config,
-                    &config.interactive.emplace());
+    const Section tracker = whole.Child("tracker_config");
+    if (tracker.present()) {
+      ReadInteractive(tracker, config, &config.interactive.emplace());
+    }
   }
   if (!violations.empty()) {
     return absl::InvalidArgumentError(

@@ -23,8 +23,6 @@ InteractiveHead::InteractiveHead(WeightReader& weights,
                                  const ModelConfig& config)
     : config_(config),
       neck_(weights, "tracker_neck", config, DecoderTails(config)),
-      no_memory_(weights.Read("tracker_model.no_memory_embedding",
-                              {1, 1, config.hidden_size()})),
       prompts_(weights, "tracker_model.prompt_encoder", config),
       decoder_(weights, "tracker_model.mask_decoder", config),
       // The checkpoint has this matrix twice, once for prompts and once for the
@@ -33,12 +31,16 @@ InteractiveHead::InteractiveHead(WeightReader& weights,
                                   "tracker_model.shared_image_embedding",
                                   config.hidden_size())
                      .Grid(config.vit.grid())
-                     .to(weights.dtype())) {}
+                     .to(weights.dtype())) {
+  // On pictures the reference adds this to the half-size level, which nobody
+  // reads: it plays no part there.
+  weights.Skip("tracker_model.no_memory_embedding");
+}
 
 ObjectFeatures InteractiveHead::Encode(const at::Tensor& hidden) const {
   const FeaturePyramid pyramid = neck_(hidden);
   return {ChannelsLast(pyramid.fine), ChannelsLast(pyramid.middle),
-          ChannelsLast(pyramid.coarse).flatten(1, 2).add_(no_memory_)};
+          ChannelsLast(pyramid.coarse).flatten(1, 2)};
 }
 
 ObjectMasks InteractiveHead::Segment(
@@ -53,7 +55,7 @@ ObjectMasks InteractiveHead::Segment(
   const at::Tensor dense =
       earlier.empty()
           ? prompts_.no_mask()
-          : prompts_.Dense(at::cat(earlier).to(no_memory_.options()));
+          : prompts_.Dense(at::cat(earlier).to(positions_.options()));
   const at::Tensor picture =
       (features.coarse + dense)
           .expand({static_cast<int64_t>(queries.size()), -1, -1});

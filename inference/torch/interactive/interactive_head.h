@@ -43,7 +43,6 @@ class InteractiveHead {
  private:
   const ModelConfig config_;
   const Neck neck_;
-  const at::Tensor no_memory_;  // [1, 1, C]
   const ObjectPromptEncoder prompts_;
   const ObjectMaskDecoder decoder_;
   const at::Tensor positions_;  // [grid * grid, C]
