@@ -1,6 +1,7 @@
 #include "inference/model_config.h"
 
 #include <cmath>
+#include <cstdint>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -274,8 +275,9 @@ void ReadInteractive(const Section& tracker, const ModelConfig& model,
   masks.Positive("dynamic_multimask_stability_delta", &head->stability_delta);
   masks.Positive("dynamic_multimask_stability_thresh",
                  &head->stability_threshold);
+  // In 64 bits: two large values would wrap to 0 in 32.
   if (model.hidden_size() %
-          (head->head_count * head->attention_downsample_rate) !=
+          (int64_t{head->head_count} * head->attention_downsample_rate) !=
       0) {
     masks.Violate("num_attention_heads",
                   "times attention_downsample_rate must divide hidden_size");

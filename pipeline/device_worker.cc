@@ -167,10 +167,11 @@ absl::Status DeviceWorker::Process(std::vector<Work>& works) {
   const absl::Time start = clock_.Now();
   SAM3_RETURN_IF_ERROR(EncodeMissingImages(absl::MakeSpan(works)));
   const absl::Time encoded = clock_.Now();
+  metrics_.encode_seconds.Observe(encoded - start);
   DropUnwanted(works);
+  if (works.empty()) return absl::OkStatus();
   SAM3_RETURN_IF_ERROR(GroundAll(absl::MakeSpan(works)));
   const absl::Time grounded = clock_.Now();
-  metrics_.encode_seconds.Observe(encoded - start);
   metrics_.ground_seconds.Observe(grounded - encoded);
   for (Work& work : works) {
     work.output.encode = encoded - start;

@@ -88,8 +88,9 @@ bool IsStartOfFrame(uint8_t marker) {
 }
 
 absl::Status ReadFrameHeader(const Segment& segment, StoredImage* image) {
-  if (segment.payload.size() < 6)
+  if (segment.payload.size() < 6) {
     return DamagedImage("JPEG", "its frame header is short");
+  }
   const auto byte = [&](size_t at) {
     return static_cast<uint8_t>(segment.payload[at]);
   };
@@ -250,12 +251,14 @@ absl::StatusOr<StoredImage> ReadJpegHeader(absl::string_view bytes) {
       }
     }
     if (segment->marker == 0xDA) {
-      if (image.width == 0)
+      if (image.width == 0) {
         return DamagedImage("JPEG", "a scan comes before its frame");
+      }
       return image;
     }
-    if (segment->marker == 0xD9)
+    if (segment->marker == 0xD9) {
       return DamagedImage("JPEG", "it holds no picture");
+    }
   }
   // EXIF may follow the frame header, but a caller that has the first bytes
   // only wants the size.

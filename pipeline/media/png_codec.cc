@@ -156,8 +156,9 @@ absl::StatusOr<StoredImage> ReadPngHeader(absl::string_view bytes) {
   }
   const int bits = BitsPerPixel(static_cast<uint8_t>(bytes[25]),
                                 static_cast<uint8_t>(bytes[24]));
-  if (bits == 0)
+  if (bits == 0) {
     return DamagedImage("PNG", "its header names no valid pixel format");
+  }
   image.exif_orientation = FindPngOrientation(bytes);
   // In double, since a hostile header may claim 2^31 pixels a side.
   image.min_file_bytes = static_cast<int64_t>(

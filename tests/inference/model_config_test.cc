@@ -55,5 +55,29 @@ TEST(ModelConfigTest, EveryWrongValueIsToldAtOnce) {
             HasSubstr("detr_encoder_config.hidden_size")));
 }
 
+TEST(ModelConfigTest, ATrackerMustFitItsDetector) {
+  const std::string detector =
+      R"({"model_type": "sam3_video", "detector_config": {})";
+  EXPECT_FALSE(ParseModelConfig(detector + "}")->interactive.has_value());
+  EXPECT_TRUE(
+      ParseModelConfig(detector +
+                       R"(, "tracker_config": {"mask_decoder_config": {}}})")
+          ->interactive.has_value());
+  const auto config = ParseModelConfig(detector + R"(, "tracker_config": {
+      "prompt_encoder_config": {"hidden_size": 64, "image_size": 336,
+                                "mask_input_channels": 6},
+      "mask_decoder_config": {
+        "num_attention_heads": 65536, "attention_downsample_rate": 65536,
+        "iou_head_depth": 1, "dynamic_multimask_via_stability": 1}}})");
+  ASSERT_FALSE(config.ok());
+  EXPECT_THAT(std::string(config.status().message()),
+              AllOf(HasSubstr("prompt_encoder_config.hidden_size is 64"),
+                    HasSubstr("prompt_encoder_config.image_size is 336"),
+                    HasSubstr("mask_input_channels"),
+                    HasSubstr("mask_decoder_config.num_attention_heads"),
+                    HasSubstr("iou_head_depth"),
+                    HasSubstr("dynamic_multimask_via_stability")));
+}
+
 }  // namespace
 }  // namespace sam3

@@ -21,8 +21,7 @@ at::Tensor ChannelsLast(const at::Tensor& x) {
 
 InteractiveHead::InteractiveHead(WeightReader& weights,
                                  const ModelConfig& config)
-    : config_(config),
-      neck_(weights, "tracker_neck", config, DecoderTails(config)),
+    : neck_(weights, "tracker_neck", config, DecoderTails(config)),
       prompts_(weights, "tracker_model.prompt_encoder", config),
       decoder_(weights, "tracker_model.mask_decoder", config),
       // The checkpoint has this matrix twice, once for prompts and once for the

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <optional>
-
 #include "absl/types/span.h"
 #include "inference/model_config.h"
 #include "inference/prompt.h"
@@ -38,10 +36,7 @@ class InteractiveHead {
   // either all or none of which refine earlier logits.
   ObjectMasks Segment(absl::Span<const ObjectQuery> queries) const;
 
-  const ModelConfig& config() const { return config_; }
-
  private:
-  const ModelConfig config_;
   const Neck neck_;
   const ObjectPromptEncoder prompts_;
   const ObjectMaskDecoder decoder_;

@@ -31,16 +31,18 @@ ObjectMaskDecoder::ObjectMaskDecoder(WeightReader& weights,
       upsample_second_(UpsampleByTwo::Read(weights, name + ".upscale_conv2",
                                            config.hidden_size() / 4,
                                            config.hidden_size() / 8)),
-      iou_head_(weights, name + ".iou_prediction_head", config.hidden_size(),
-                config.interactive->iou_hidden_size, mask_count_,
-                config.interactive->iou_layer_count),
-      object_head_(weights, name + ".pred_obj_score_head", config.hidden_size(),
-                   config.hidden_size(), 1, 3) {
+      iou_head_(ReadProjectedMlp(
+          weights, name + ".iou_prediction_head", config.hidden_size(),
+          config.interactive->iou_hidden_size, mask_count_,
+          config.interactive->iou_layer_count)),
+      object_head_(ReadProjectedMlp(weights, name + ".pred_obj_score_head",
+                                    config.hidden_size(), config.hidden_size(),
+                                    1, 3)) {
   for (int64_t i = 0; i < mask_count_; ++i) {
-    hypernetworks_.emplace_back(
+    hypernetworks_.push_back(ReadProjectedMlp(
         weights, absl::StrCat(name, ".output_hypernetworks_mlps.", i),
         config.hidden_size(), config.hidden_size(), config.hidden_size() / 8,
-        3);
+        3));
   }
 }
 

@@ -47,9 +47,9 @@ class ObjectMaskDecoder {
   const UpsampleByTwo upsample_first_;
   const LayerNorm upsample_norm_;
   const UpsampleByTwo upsample_second_;
-  std::vector<ProjectedMlp> hypernetworks_;
-  const ProjectedMlp iou_head_;
-  const ProjectedMlp object_head_;
+  std::vector<ReluMlp> hypernetworks_;
+  const ReluMlp iou_head_;
+  const ReluMlp object_head_;
 };
 
 }  // namespace sam3

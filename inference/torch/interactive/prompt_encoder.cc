@@ -3,8 +3,6 @@
 #include <numbers>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
-
 namespace sam3 {
 namespace {
 

@@ -15,23 +15,17 @@ Attention Narrow(WeightReader& weights, const std::string& name,
 
 }  // namespace
 
-ProjectedMlp::ProjectedMlp(WeightReader& weights, const std::string& name,
-                           int64_t in, int64_t hidden, int64_t out, int depth) {
-  layers_.emplace_back(weights, name + ".proj_in", in, hidden);
+ReluMlp ReadProjectedMlp(WeightReader& weights, const std::string& name,
+                         int64_t in, int64_t hidden, int64_t out, int depth) {
+  std::vector<std::string> names = {name + ".proj_in"};
+  std::vector<int64_t> sizes = {in, hidden};
   for (int i = 0; i + 2 < depth; ++i) {
-    layers_.emplace_back(weights, absl::StrCat(name, ".layers.", i), hidden,
-                         hidden);
+    names.push_back(absl::StrCat(name, ".layers.", i));
+    sizes.push_back(hidden);
   }
-  layers_.emplace_back(weights, name + ".proj_out", hidden, out);
-}
-
-at::Tensor ProjectedMlp::operator()(const at::Tensor& x) const {
-  at::Tensor hidden = x;
-  for (size_t i = 0; i < layers_.size(); ++i) {
-    hidden = layers_[i](hidden);
-    if (i + 1 < layers_.size()) at::relu_(hidden);
-  }
-  return hidden;
+  names.push_back(name + ".proj_out");
+  sizes.push_back(out);
+  return ReluMlp(weights, names, sizes);
 }
 
 TwoWayTransformer::Block::Block(WeightReader& weights, const std::string& name,
@@ -44,9 +38,10 @@ TwoWayTransformer::Block::Block(WeightReader& weights, const std::string& name,
           Narrow(weights, name + ".cross_attn_token_to_image", config)),
       norm2_(weights, name + ".layer_norm2", config.hidden_size()),
       // The reference makes this network as deep as the transformer.
-      mlp_(weights, name + ".mlp", config.hidden_size(),
-           config.interactive->intermediate_size, config.hidden_size(),
-           config.interactive->layer_count),
+      mlp_(ReadProjectedMlp(weights, name + ".mlp", config.hidden_size(),
+                            config.interactive->intermediate_size,
+                            config.hidden_size(),
+                            config.interactive->layer_count)),
       norm3_(weights, name + ".layer_norm3", config.hidden_size()),
       norm4_(weights, name + ".layer_norm4", config.hidden_size()),
       picture_to_token_(

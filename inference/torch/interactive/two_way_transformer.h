@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "inference/model_config.h"
@@ -12,19 +11,10 @@
 
 namespace sam3 {
 
-// Linears with ReLU between, as the tracker's modules name them
-// (Sam3TrackerFeedForward): proj_in, layers.N, proj_out.
-class ProjectedMlp {
- public:
-  // `depth` counts all Linears; at least 2.
-  ProjectedMlp(WeightReader& weights, const std::string& name, int64_t in,
-               int64_t hidden, int64_t out, int depth);
-  // [..., in] to [..., out].
-  at::Tensor operator()(const at::Tensor& x) const;
-
- private:
-  std::vector<Linear> layers_;
-};
+// The tracker's networks (Sam3TrackerFeedForward): Linears with ReLU between,
+// named proj_in, layers.N and proj_out. `depth` counts all; at least 2.
+ReluMlp ReadProjectedMlp(WeightReader& weights, const std::string& name,
+                         int64_t in, int64_t hidden, int64_t out, int depth);
 
 // Prompt tokens and picture tokens that look at each other in turns
 // (Sam3TrackerTwoWayTransformer).
@@ -57,7 +47,7 @@ class TwoWayTransformer {
     const LayerNorm norm1_;
     const Attention token_to_picture_;
     const LayerNorm norm2_;
-    const ProjectedMlp mlp_;
+    const ReluMlp mlp_;
     const LayerNorm norm3_;
     const LayerNorm norm4_;
     const Attention picture_to_token_;

@@ -117,6 +117,13 @@ ReluMlp::ReluMlp(WeightReader& weights, const std::string& name,
   }
 }
 
+ReluMlp::ReluMlp(WeightReader& weights, const std::vector<std::string>& names,
+                 const std::vector<int64_t>& sizes) {
+  for (size_t i = 0; i < names.size(); ++i) {
+    layers_.emplace_back(weights, names[i], sizes[i], sizes[i + 1]);
+  }
+}
+
 at::Tensor ReluMlp::operator()(const at::Tensor& x) const {
   at::Tensor hidden = x;
   for (size_t i = 0; i < layers_.size(); ++i) {

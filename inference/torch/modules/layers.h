@@ -76,6 +76,9 @@ class ReluMlp {
  public:
   ReluMlp(WeightReader& weights, const std::string& name,
           std::vector<int64_t> sizes);
+  // The same under other names, one per Linear.
+  ReluMlp(WeightReader& weights, const std::vector<std::string>& names,
+          const std::vector<int64_t>& sizes);
   at::Tensor operator()(const at::Tensor& x) const;
 
  private:

@@ -135,6 +135,22 @@ TEST_F(InteractiveParityTest, ABatchGivesWhatEachPromptGivesAlone) {
   }
 }
 
+// The random model's first masks are all unstable; these are of every kind.
+TEST(ChooseStableMaskTest, TheFirstIsKeptWhereItIsStable) {
+  ObjectMasks masks;
+  masks.predicted_iou =
+      at::tensor({0.1f, 0.2f, 0.9f, 0.3f}).expand({3, 4}).clone();
+  masks.logits = at::full({3, 4, 8, 8}, -5.0f);
+  masks.logits[0][0].fill_(5);      // clear
+  masks.logits[1][0].fill_(0.01f);  // all of it between the two thresholds
+  // The last one's first mask is empty: nothing that could be unstable.
+  const InteractiveConfig config;
+  EXPECT_TRUE(ChooseStableMask(masks, config)
+                  .equal(at::tensor({0, 2, 0}).to(at::kLong)));
+  EXPECT_TRUE(ChooseStableMask(masks, {.replace_unstable = false})
+                  .equal(at::zeros({3}, at::kLong)));
+}
+
 TEST_F(InteractiveParityTest, EveryTensorOfTheHeadIsRead) {
   const InteractiveHead head(weights_, model_.config());
   weights_.SkipAll("vision_encoder.");
