@@ -29,6 +29,8 @@ constexpr char kExamples[] =
     "  sam3-server --config server.textproto --check-config\n";
 
 constexpr int kMaxPinnedTexts = 1024;
+// An address that means not to listen.
+constexpr absl::string_view kNoAddress = "none";
 
 bool IsLoopback(absl::string_view address) {
   return absl::StartsWith(address, "127.") ||
@@ -47,6 +49,7 @@ class SettingsBuilder {
     Addresses();
     Model();
     Limits();
+    Http();
     MediaRoot();
     PinnedTexts();
     return std::move(violations_);
@@ -152,6 +155,21 @@ class SettingsBuilder {
             [&](int n) { options.max_connection_age = absl::Minutes(n); });
   }
 
+  void Http() {
+    const auto& http = config_.http();
+    if (http.listen() == kNoAddress) {
+      out_.http.address.clear();
+    } else {
+      Address("--http-listen", http.listen(), &out_.http.address);
+    }
+    out_.http.api.compat = http.compat() == config::v1::HttpConfig::COMPAT_EXACT
+                               ? HttpCompat::kExact
+                               : HttpCompat::kFixed;
+    Bounded("--http-timeout-seconds", http.timeout_seconds(), 1, 3600,
+            [this](int n) { out_.http.api.timeout = absl::Seconds(n); });
+    out_.aliases_file = http.aliases_file();
+  }
+
   void MediaRoot() {
     std::error_code error;
     if (!config_.media_root().empty() &&
@@ -212,6 +230,28 @@ void AddText(CLI::App* app, const std::string& name, const std::string& help,
   app->add_option(name, *target, help)->type_size(1);
 }
 
+void AddHttpFlags(CLI::App* app, config::v1::HttpConfig* http) {
+  using config::v1::HttpConfig;
+  AddText(app, "--http-listen",
+          "HTTP API address, or none (default: 127.0.0.1:8080)",
+          http->mutable_listen());
+  app->add_option_function<std::string>(
+         "--http-compat",
+         [http](const std::string& word) {
+           http->set_compat(word == "exact" ? HttpConfig::COMPAT_EXACT
+                                            : HttpConfig::COMPAT_FIXED);
+         },
+         "fixed repairs the published API, exact copies it (default: fixed)")
+      ->check(CLI::IsMember({"fixed", "exact"}));
+  app->add_option_function<int>(
+      "--http-timeout-seconds",
+      [http](int n) { http->set_timeout_seconds(n); },
+      "Time to answer an HTTP request in (default: 60)");
+  AddText(app, "--concept-aliases",
+          "Table of words that stand for English ones (default: built in)",
+          http->mutable_aliases_file());
+}
+
 void AddFlags(CLI::App* app, Flags* flags, ServerSettings* settings) {
   ServerConfig& config = flags->config;
   auto* model = config.mutable_model();
@@ -232,6 +272,7 @@ void AddFlags(CLI::App* app, Flags* flags, ServerSettings* settings) {
           config.mutable_health_listen());
   AddText(app, "--metrics-listen", "metrics address (default: 127.0.0.1:9090)",
           config.mutable_metrics_listen());
+  AddHttpFlags(app, config.mutable_http());
   AddText(app, "--media-root", "Folder for file sources (default: none)",
           config.mutable_media_root());
   app->add_option_function<int>(
@@ -329,6 +370,15 @@ std::string PrintServerSettings(const ServerSettings& settings) {
   config.set_listen(settings.server.address);
   config.set_health_listen(settings.health_address);
   config.set_metrics_listen(settings.metrics_address);
+  auto* http = config.mutable_http();
+  http->set_listen(settings.http.address.empty() ? std::string(kNoAddress)
+                                                 : settings.http.address);
+  http->set_compat(settings.http.api.compat == HttpCompat::kExact
+                       ? config::v1::HttpConfig::COMPAT_EXACT
+                       : config::v1::HttpConfig::COMPAT_FIXED);
+  http->set_timeout_seconds(
+      static_cast<int>(absl::ToInt64Seconds(settings.http.api.timeout)));
+  http->set_aliases_file(settings.aliases_file);
   auto* model = config.mutable_model();
   model->set_folder(settings.engine.model_dir);
   model->set_device(settings.engine.device);

@@ -12,6 +12,7 @@
 #include "pipeline/error_reason.h"
 #include "service/convert.h"
 #include "service/field_selection.h"
+#include "service/unknown_words.h"
 
 namespace sam3 {
 namespace {
@@ -43,12 +44,13 @@ bool IsPrintable(absl::string_view text) {
 class RequestValidator::Checker {
  public:
   explicit Checker(const RequestValidator& rules)
-      : limits_(rules.limits_), tokenizer_(rules.tokenizer_) {}
+      : rules_(rules), limits_(rules.limits_), tokenizer_(rules.tokenizer_) {}
 
   void Violate(std::string field, std::string description) {
     violations_.push_back({std::move(field), std::move(description)});
   }
   std::vector<FieldViolation> violations() const { return violations_; }
+  const std::vector<std::string>& warnings() const { return warnings_; }
   absl::Status status() const {
     return violations_.empty() ? absl::OkStatus() : InvalidRequest(violations_);
   }
@@ -253,6 +255,11 @@ class RequestValidator::Checker {
   void Text(const std::string& field, const v1::ConceptPrompt& prompt,
             ConceptPrompt* out) {
     absl::string_view text = prompt.text();
+    const std::optional<std::string> english = rules_.EnglishFor(text);
+    if (english.has_value()) {
+      text = *english;
+      Warn(field, absl::StrCat("was read as \"", text, "\""));
+    }
     if (absl::StripAsciiWhitespace(text).empty()) {
       if (prompt.exemplars().empty()) {
         Violate(field, "needs a text, an example box, or both");
@@ -279,24 +286,49 @@ class RequestValidator::Checker {
       Violate(field + ".text",
               absl::StrCat("has more than ", kTextContextLength,
                            " tokens; shorten it or set allow_truncation"));
+    } else if (tokens->truncated) {
+      Warn(field, absl::StrCat("was cut to ", kTextContextLength, " tokens"));
+    }
+    for (const std::string& word : UnknownWords(*tokens, tokenizer_)) {
+      Warn(field, absl::StrCat("SAM 3 hardly knows \"", word,
+                               "\"; it understands English nouns best"));
     }
     out->tokens = *tokens;
   }
 
+  // About the text of the prompt at `field`.
+  void Warn(const std::string& field, absl::string_view about) {
+    warnings_.push_back(absl::StrCat(field, ".text: ", about));
+  }
+
+  const RequestValidator& rules_;
   const ServiceLimits& limits_;
   const Tokenizer& tokenizer_;
   std::set<std::string> prompt_ids_;
   std::vector<FieldViolation> violations_;
+  std::vector<std::string> warnings_;
 };
 
 RequestValidator::RequestValidator(const ServiceLimits& limits,
                                    const Tokenizer& tokenizer,
                                    const EngineInfo& model,
-                                   std::string media_root)
+                                   std::string media_root,
+                                   const ConceptAliases* aliases)
     : limits_(limits),
       tokenizer_(tokenizer),
       model_(model),
-      media_root_(std::move(media_root)) {}
+      media_root_(std::move(media_root)),
+      aliases_(aliases) {}
+
+std::optional<std::string> RequestValidator::EnglishFor(
+    absl::string_view text) const {
+  // What is too long for a request is in no table.
+  if (aliases_ == nullptr ||
+      text.size() > static_cast<size_t>(limits_.max_text_bytes)) {
+    return std::nullopt;
+  }
+  return aliases_->Find(text);
+}
 
 absl::Status RequestValidator::CheckModel(const std::string& model_id,
                                           absl::string_view field) const {
@@ -313,21 +345,25 @@ absl::Status RequestValidator::CheckModel(const std::string& model_id,
 }
 
 absl::StatusOr<ConceptRequest> RequestValidator::ValidateConcepts(
-    const v1::SegmentConceptsRequest& request) const {
+    const v1::SegmentConceptsRequest& request,
+    std::vector<std::string>* warnings) const {
   if (request.image().source_case() == v1::Image::kUrl) {
     return SourceNotAllowed("image.url");
   }
   Checker checker(*this);
   ConceptRequest out = checker.Concepts(request);
   SAM3_RETURN_IF_ERROR(checker.status());
+  if (warnings != nullptr) *warnings = checker.warnings();
   SAM3_RETURN_IF_ERROR(CheckModel(request.model_id(), "model_id"));
   return out;
 }
 
 std::vector<FieldViolation> RequestValidator::Violations(
-    const v1::SegmentConceptsRequest& request) const {
+    const v1::SegmentConceptsRequest& request,
+    std::vector<std::string>* warnings) const {
   Checker checker(*this);
   checker.Concepts(request);
+  *warnings = checker.warnings();
   const absl::Status model = CheckModel(request.model_id(), "model_id");
   if (!model.ok()) checker.Violate("model_id", std::string(model.message()));
   return checker.violations();

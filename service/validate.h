@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "pipeline/segmentation.h"
 #include "pipeline/stream_events.h"
 #include "sam3/v1/segmentation_service.pb.h"
+#include "service/concept_aliases.h"
 #include "service/grpc_status.h"
 #include "service/limits.h"
 
@@ -20,15 +22,20 @@ namespace sam3 {
 class RequestValidator {
  public:
   // `tokenizer` and `model` must outlive the validator. `media_root` is the
-  // folder that file sources must lie in; empty refuses them.
+  // folder that file sources must lie in; empty refuses them. `aliases` may be
+  // null.
   RequestValidator(const ServiceLimits& limits, const Tokenizer& tokenizer,
-                   const EngineInfo& model, std::string media_root);
+                   const EngineInfo& model, std::string media_root,
+                   const ConceptAliases* aliases = nullptr);
 
   // INVALID_ARGUMENT with all violations; UNIMPLEMENTED for sources and tasks
   // that this server does not offer; NOT_FOUND for a model that it does not
   // serve. The picture's bytes are copied.
+  // `warnings`, which may be null, gets a line for each text that is read
+  // otherwise than it was written, or hardly understood.
   absl::StatusOr<ConceptRequest> ValidateConcepts(
-      const v1::SegmentConceptsRequest& request) const;
+      const v1::SegmentConceptsRequest& request,
+      std::vector<std::string>* warnings = nullptr) const;
   absl::StatusOr<ImageSource> ValidateEmbed(
       const v1::EmbedImageRequest& request) const;
   absl::StatusOr<StreamConfig> ValidateStream(
@@ -39,7 +46,11 @@ class RequestValidator {
 
   // What ValidateConcepts would find, for Explain.
   std::vector<FieldViolation> Violations(
-      const v1::SegmentConceptsRequest& request) const;
+      const v1::SegmentConceptsRequest& request,
+      std::vector<std::string>* warnings) const;
+
+  // The English that a concept's text is read as, where that is another one.
+  std::optional<std::string> EnglishFor(absl::string_view text) const;
 
   const ServiceLimits& limits() const { return limits_; }
 
@@ -53,6 +64,7 @@ class RequestValidator {
   const Tokenizer& tokenizer_;
   const EngineInfo& model_;
   const std::string media_root_;
+  const ConceptAliases* const aliases_;
 };
 
 }  // namespace sam3

@@ -88,6 +88,9 @@ class Exchange final : public HttpExchange {
   struct Reading {
     absl::Time since = absl::Now();
     bool too_large = false;
+    bool no_room = false;
+    // Of the server's room for bodies.
+    size_t reserved = 0;
     size_t discarded = 0;
     bool handled = false;
   };
@@ -245,16 +248,34 @@ class MicrohttpdServer final : public HttpServer {
       if (length > kPatience * options_.max_body_bytes) {
         return Queue(connection, TooLarge());
       }
-      if (!exchange->reading.too_large) request.body.reserve(length);
+      if (!exchange->reading.too_large && Reserve(exchange.get(), length)) {
+        request.body.reserve(length);
+      }
     }
     return MHD_YES;
+  }
+
+  // Room for `size` bytes of the body in all.
+  bool Reserve(Exchange* exchange, size_t size) {
+    Exchange::Reading& reading = exchange->reading;
+    if (options_.max_bodies_bytes == 0 || size <= reading.reserved) return true;
+    const size_t more = size - reading.reserved;
+    const absl::MutexLock lock(&mutex_);
+    if (more > options_.max_bodies_bytes - reserved_) {
+      reading.no_room = true;
+      return false;
+    }
+    reserved_ += more;
+    reading.reserved = size;
+    return true;
   }
 
   MHD_Result Read(Exchange* exchange, const char* data, size_t* size) {
     Exchange::Reading& reading = exchange->reading;
     std::string& body = exchange->mutable_request().body;
     if (body.size() + *size > options_.max_body_bytes) reading.too_large = true;
-    if (reading.too_large) {
+    if (reading.too_large || reading.no_room ||
+        !Reserve(exchange, body.size() + *size)) {
       body = std::string();
       reading.discarded += *size;
     } else {
@@ -270,6 +291,7 @@ class MicrohttpdServer final : public HttpServer {
   // The request is whole: hands it over, or sends what was answered meanwhile.
   MHD_Result Answer(MHD_Connection* connection, const Slot& exchange) {
     if (exchange->reading.too_large) return Queue(connection, TooLarge());
+    if (exchange->reading.no_room) return Queue(connection, NoRoom());
     if (!exchange->reading.handled) {
       exchange->reading.handled = true;
       if (Stopping()) return Queue(connection, Stops());
@@ -277,6 +299,12 @@ class MicrohttpdServer final : public HttpServer {
     }
     const std::optional<HttpResponse> response = exchange->ResponseOrSuspend();
     return response.has_value() ? Queue(connection, *response) : MHD_YES;
+  }
+
+  static HttpResponse NoRoom() {
+    HttpResponse response = Plain(503, "too many requests are under way");
+    response.headers = {{"Retry-After", "1"}};
+    return response;
   }
 
   HttpResponse TooLarge() const {
@@ -293,6 +321,7 @@ class MicrohttpdServer final : public HttpServer {
     (*owned)->Detach();
     const absl::MutexLock lock(&server.mutex_);
     server.open_.erase(*owned);
+    server.reserved_ -= (*owned)->reading.reserved;
   }
 
   const Options options_;
@@ -303,6 +332,8 @@ class MicrohttpdServer final : public HttpServer {
   absl::Mutex mutex_;
   absl::flat_hash_set<Slot> open_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  // Bytes of bodies that are under way.
+  size_t reserved_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace

@@ -123,10 +123,11 @@ TEST_F(SideServicesTest, TheDataPortHasNoHealthService) {
 TEST(MetricsEndpointTest, APortInUseIsSaid) {
   const PipelineMetrics metrics;
   const RpcMetrics calls;
-  auto first = MetricsEndpoint::Start("127.0.0.1:0", {metrics, calls, "1"});
+  HttpMetrics http;
+  auto first = MetricsEndpoint::Start("127.0.0.1:0", {metrics, calls, http, "1"});
   ASSERT_THAT(first, IsOk());
   const std::string address = absl::StrCat("127.0.0.1:", (*first)->port());
-  EXPECT_THAT(MetricsEndpoint::Start(address, {metrics, calls, "1"}),
+  EXPECT_THAT(MetricsEndpoint::Start(address, {metrics, calls, http, "1"}),
               StatusIs(absl::StatusCode::kUnavailable, address));
 }
 
@@ -156,7 +157,7 @@ std::string Scrape(int port) {
 
 TEST_F(SideServicesTest, MetricsTellWhatHappened) {
   auto endpoint =
-      MetricsEndpoint::Start("127.0.0.1:0", {metrics_, calls_, "1.2.3", true});
+      MetricsEndpoint::Start("127.0.0.1:0", {metrics_, calls_, http_answers_, "1.2.3", true});
   ASSERT_THAT(endpoint, IsOk());
   EXPECT_EQ(Scrape((*endpoint)->port()).find("sam3_model_loaded_info"),
             std::string::npos);
