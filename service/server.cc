@@ -89,7 +89,8 @@ class GrpcServer final : public Server {
         validator_(options.limits, segmenter_->tokenizer(),
                    segmenter_->engine_info(), options.media_root),
         calls_(*segmenter_, validator_, options.version),
-        uploads_(options.limits.max_uploading_bytes) {}
+        uploads_(options.limits.max_uploading_bytes),
+        authenticator_(options.authenticator) {}
 
   ~GrpcServer() override {
     Drain(absl::Now());
@@ -147,7 +148,7 @@ class GrpcServer final : public Server {
           const Request&, const std::shared_ptr<RequestContext>&,
           const SegmentationCalls::Respond<Response>&) const) {
     UnaryCall<Request, Response>::Listen(
-        loop_, log_, method,
+        loop_, log_, authenticator_, method,
         [this, accept](auto* context, auto* request, auto* responder,
                        auto* queue, void* tag) {
           (service_.*accept)(context, request, responder, queue, queue, tag);
@@ -168,8 +169,8 @@ class GrpcServer final : public Server {
              &SegmentationCalls::Explain);
     ListenTo(RpcMethod::kGetServerInfo, &WireService::RequestGetServerInfo,
              &SegmentationCalls::GetServerInfo);
-    UploadCall::Listen(loop_, service_, calls_, uploads_, log_);
-    StreamCall::Listen(loop_, service_, calls_, log_);
+    UploadCall::Listen(loop_, service_, calls_, uploads_, log_, authenticator_);
+    StreamCall::Listen(loop_, service_, calls_, log_, authenticator_);
   }
 
   RealClock clock_;
@@ -178,6 +179,7 @@ class GrpcServer final : public Server {
   const RequestValidator validator_;
   const SegmentationCalls calls_;
   UploadBudget uploads_;
+  Authenticator* const authenticator_;
   WireService service_;
   CompletionLoop loop_;
   std::unique_ptr<grpc::Server> server_;

@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "inference/base/logging.h"
 #include "pipeline/segmenter.h"
+#include "service/keys/authenticator.h"
 #include "service/limits.h"
 #include "service/rpc/rpc_metrics.h"
 
@@ -36,6 +37,9 @@ class Server {
     // Where calls that somebody will ask about get a line; null for nowhere.
     // Must outlive the server.
     const Logger* log = nullptr;
+    // Whom calls have to convince; null lets everybody in. Must outlive the
+    // server.
+    Authenticator* authenticator = nullptr;
   };
 
   // Starts serving `segmenter`, which the server takes over. `metrics` must
