@@ -14,6 +14,7 @@
 #include "service/process_facts.h"
 #include "service/rpc/call_log.h"
 #include "service/rpc/completion_loop.h"
+#include "service/rpc/server_credentials.h"
 #include "service/rpc/stream_call.h"
 #include "service/rpc/unary_call.h"
 #include "service/rpc/upload_call.h"
@@ -103,8 +104,8 @@ class GrpcServer final : public Server {
   absl::Status Bind(const Options& options) {
     grpc::ServerBuilder builder;
     SetChannelArguments(options, &builder);
-    builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(),
-                             &port_);
+    builder.AddListeningPort(options.address,
+                             MakeServerCredentials(options.tls), &port_);
     builder.RegisterService(&service_);
     std::unique_ptr<grpc::ServerCompletionQueue> queue =
         builder.AddCompletionQueue();

@@ -11,6 +11,7 @@
 #include "service/keys/authenticator.h"
 #include "service/limits.h"
 #include "service/rpc/rpc_metrics.h"
+#include "service/tls.h"
 
 namespace sam3 {
 
@@ -40,10 +41,13 @@ class Server {
     // Whom calls have to convince; null lets everybody in. Must outlive the
     // server.
     Authenticator* authenticator = nullptr;
+    // Plaintext unless it is enabled.
+    TlsSettings tls;
   };
 
   // Starts serving `segmenter`, which the server takes over. `metrics` must
   // outlive the server. UNAVAILABLE when the address cannot be bound.
+  // The files of `options.tls` should have been checked.
   static absl::StatusOr<std::unique_ptr<Server>> Start(
       const Options& options, std::unique_ptr<Segmenter> segmenter,
       RpcMetrics& metrics);

@@ -84,11 +84,10 @@ absl::Status Authenticator::Judge(const KeyRecord& key, Scope scope) const {
         reason::kKeyExpired);
   }
   if (!key.Allows(scope)) {
-    return WithReason(
-        absl::PermissionDeniedError(absl::StrCat(
-            "the key is not good for this: it lacks the scope \"",
-            NameOf(scope), "\"")),
-        reason::kKeyScope);
+    return WithReason(absl::PermissionDeniedError(absl::StrCat(
+                          "the key is not good for this: it lacks the scope \"",
+                          NameOf(scope), "\"")),
+                      reason::kKeyScope);
   }
   return absl::OkStatus();
 }

@@ -32,9 +32,9 @@ struct PresentedKeys {
 // key is good for it, and whether its limits leave room. All doors ask the same
 // one, per call and never per connection.
 //
-// Whatever is wrong with a key that is whole, the same is computed: a look-up by
-// id, a hash of the secret and a comparison of digests in constant time, with a
-// digest of nobody's where the id is unknown.
+// Whatever is wrong with a key that is whole, the same is computed: a look-up
+// by id, a hash of the secret and a comparison of digests in constant time,
+// with a digest of nobody's where the id is unknown.
 //
 // Threads: any; never blocks but for a line in the log. Errors, none of which
 // repeats what was presented: UNAUTHENTICATED (KEY_MISSING, KEY_INVALID,

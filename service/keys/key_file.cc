@@ -63,17 +63,16 @@ class KeyFileReader {
 
  private:
   void Violate(const std::string& path, absl::string_view what) {
-    violations_.push_back(
-        absl::StrCat(path, path.empty() ? "" : " ", what));
+    violations_.push_back(absl::StrCat(path, path.empty() ? "" : " ", what));
   }
 
   void OnlyMembers(const Json& object, const std::string& path,
                    const std::set<std::string>& known) {
     for (const auto& [name, value] : object.items()) {
       if (known.count(name) != 0) continue;
-      Violate(path, absl::StrCat("has an unknown member \"",
-                                 absl::CHexEscape(name), "\"; known are ",
-                                 absl::StrJoin(known, ", ")));
+      Violate(path,
+              absl::StrCat("has an unknown member \"", absl::CHexEscape(name),
+                           "\"; known are ", absl::StrJoin(known, ", ")));
     }
   }
 
@@ -102,8 +101,8 @@ class KeyFileReader {
     ReadScopes(entry, path, &key);
     const std::string expires = Text(entry, "expires", path, false);
     std::string error;
-    if (!expires.empty() && !absl::ParseTime(absl::RFC3339_full, expires,
-                                             &key.expires, &error)) {
+    if (!expires.empty() &&
+        !absl::ParseTime(absl::RFC3339_full, expires, &key.expires, &error)) {
       Violate(absl::StrCat(path, ".expires"),
               "must be a time as in 2027-01-31T00:00:00Z");
     }
@@ -135,11 +134,10 @@ class KeyFileReader {
   void ReadDigest(const Json& entry, const std::string& path, KeyRecord* key) {
     const std::string hex = Text(entry, "secret_sha256", path, true);
     if (hex.empty()) return;
-    const bool good =
-        hex.size() == 2 * key->secret_digest.size() &&
-        std::all_of(hex.begin(), hex.end(), [](unsigned char c) {
-          return absl::ascii_isxdigit(c);
-        });
+    const bool good = hex.size() == 2 * key->secret_digest.size() &&
+                      std::all_of(hex.begin(), hex.end(), [](unsigned char c) {
+                        return absl::ascii_isxdigit(c);
+                      });
     if (!good) {
       return Violate(absl::StrCat(path, ".secret_sha256"),
                      "must have 64 hexadecimal digits");
@@ -200,14 +198,13 @@ absl::StatusOr<Scope> ScopeOf(absl::string_view name) {
   const auto* found =
       std::find(std::begin(kScopeNames), std::end(kScopeNames), name);
   if (found == std::end(kScopeNames)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "a scope is one of ", absl::StrJoin(kScopeNames, ", ")));
+    return absl::InvalidArgumentError(
+        absl::StrCat("a scope is one of ", absl::StrJoin(kScopeNames, ", ")));
   }
   return static_cast<Scope>(found - kScopeNames);
 }
 
-absl::Status SetLimit(absl::string_view name, double value,
-                      KeyLimits* limits) {
+absl::Status SetLimit(absl::string_view name, double value, KeyLimits* limits) {
   const auto* field = std::find_if(
       std::begin(kLimitFields), std::end(kLimitFields),
       [name](const LimitField& known) { return known.name == name; });

@@ -12,8 +12,7 @@ namespace sam3 {
 namespace {
 
 std::string FolderOf(const std::string& path) {
-  const std::string folder =
-      std::filesystem::path(path).parent_path().string();
+  const std::string folder = std::filesystem::path(path).parent_path().string();
   return folder.empty() ? "." : folder;
 }
 
@@ -79,9 +78,9 @@ void KeyRing::PutInForce(const std::vector<KeyRecord>& keys) {
     keys_ = std::move(set);
   }
   if (logger_ != nullptr) {
-    logger_->Log(LogLevel::kInfo, "keys_loaded",
-                 {{"file", options_.path},
-                  {"keys", absl::StrCat(keys.size())}});
+    logger_->Log(
+        LogLevel::kInfo, "keys_loaded",
+        {{"file", options_.path}, {"keys", absl::StrCat(keys.size())}});
   }
 }
 

@@ -59,8 +59,8 @@ absl::StatusOr<NewKey> MakeKey(absl::string_view id) {
 }
 
 absl::StatusOr<KeyText> ParseKeyText(absl::string_view text) {
-  constexpr size_t kRest = kPrefix.size() + 3 + 2 * kSecretBytes +
-                           2 * kCheckBytes;
+  constexpr size_t kRest =
+      kPrefix.size() + 3 + 2 * kSecretBytes + 2 * kCheckBytes;
   if (text.size() > kMaxKeyIdBytes + kRest) return NoKey("it is too long");
   const std::vector<absl::string_view> parts = absl::StrSplit(text, '_');
   if (parts.size() != 4 || parts[0] != kPrefix || !IsKeyId(parts[1]) ||

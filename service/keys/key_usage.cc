@@ -36,8 +36,8 @@ absl::Duration RateMeter::WaitFor(double amount, double rate, double capacity,
                                   absl::Time now) {
   // A clock that was set back must not fill the meter.
   if (now > emptied_at_) {
-    level_ = std::max(
-        0.0, level_ - rate * absl::ToDoubleSeconds(now - emptied_at_));
+    level_ =
+        std::max(0.0, level_ - rate * absl::ToDoubleSeconds(now - emptied_at_));
   }
   emptied_at_ = now;
   const double excess = level_ + amount - capacity;
@@ -61,8 +61,8 @@ absl::Status KeyUsage::Enter(const KeyLimits& limits, Place place) {
     return OverLimit("concurrent", *limits.concurrent, kCallRetryDelay);
   }
   if (limits.requests_per_second.has_value()) {
-    const absl::Duration wait = requests_.WaitFor(
-        1, *limits.requests_per_second, BurstOf(limits), now);
+    const absl::Duration wait =
+        requests_.WaitFor(1, *limits.requests_per_second, BurstOf(limits), now);
     if (wait > absl::ZeroDuration()) {
       return OverLimit("requests_per_second", *limits.requests_per_second,
                        wait);

@@ -15,8 +15,8 @@
 namespace sam3 {
 
 // Writes down who presents keys that are no good. A peer can do so at will, and
-// gets one line every kInterval, which says how many were left out; peers beyond
-// kMaxPeers share one.
+// gets one line every kInterval, which says how many were left out; peers
+// beyond kMaxPeers share one.
 //
 // Threads: any; blocks for no longer than a line takes to write.
 class RefusalLog {

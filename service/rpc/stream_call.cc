@@ -45,8 +45,8 @@ void StreamCall::OnArrived() {
   record_.peer = context_.peer();
   record_.opened_at = log_.Now();
   record_.admitted = permit.ok();
-  permit_ = permit.ok() ? *std::move(permit)
-                        : std::make_shared<const CallPermit>();
+  permit_ =
+      permit.ok() ? *std::move(permit) : std::make_shared<const CallPermit>();
   request_context_ = MakeRequestContext(context_, "", permit_->key_id());
   if (!permit.ok()) {
     Fail(permit.status());

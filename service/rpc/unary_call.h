@@ -42,9 +42,9 @@ class UnaryCall
   static void Listen(CompletionLoop& loop, CallLog& log,
                      Authenticator* authenticator, RpcMethod method,
                      Accept accept, Handle handle) {
-    std::shared_ptr<UnaryCall> call(
-        new UnaryCall(loop, log, authenticator, method, std::move(accept),
-                      std::move(handle)));
+    std::shared_ptr<UnaryCall> call(new UnaryCall(loop, log, authenticator,
+                                                  method, std::move(accept),
+                                                  std::move(handle)));
     // gRPC never gives this tag back for a call that does not start.
     void* done = CompletionLoop::Tag([call](bool) { call->OnDone(); });
     call->context_.AsyncNotifyWhenDone(done);
