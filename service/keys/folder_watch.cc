@@ -33,7 +33,7 @@ FolderWatch::FolderWatch(std::string folder)
     : folder_(std::move(folder)),
       events_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)),
       stop_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  if (events_ >= 0) ::inotify_add_watch(events_, folder_.c_str(), kChanges);
+  watched_ = AddWatch();
 }
 
 FolderWatch::~FolderWatch() {
@@ -43,10 +43,13 @@ FolderWatch::~FolderWatch() {
 
 bool FolderWatch::Await(absl::Duration timeout) {
   if (stopped_) return false;
-  // The same again, unless the folder is another one by now.
-  if (events_ < 0 ||
-      ::inotify_add_watch(events_, folder_.c_str(), kChanges) < 0) {
-    return !AwaitStop(std::min(timeout, kBlindTimeout));
+  const int watched = AddWatch();
+  if (watched < 0) return !AwaitStop(std::min(timeout, kBlindTimeout));
+  if (watched != watched_) {
+    // Another folder by now, in which anything may have happened already.
+    if (watched_ >= 0) ::inotify_rm_watch(events_, watched_);
+    watched_ = watched;
+    return true;
   }
   std::array<pollfd, 2> waiting = {pollfd{events_, POLLIN, 0},
                                    pollfd{stop_, POLLIN, 0}};
@@ -57,6 +60,11 @@ bool FolderWatch::Await(absl::Duration timeout) {
   if (AwaitStop(kBurst)) return false;
   DropEvents(events_);
   return true;
+}
+
+int FolderWatch::AddWatch() const {
+  if (events_ < 0) return -1;
+  return ::inotify_add_watch(events_, folder_.c_str(), kChanges);
 }
 
 void FolderWatch::Stop() {

@@ -30,10 +30,15 @@ class FolderWatch {
   // Whether it was stopped within the time.
   bool AwaitStop(absl::Duration timeout);
 
+  // The same number again, as long as the folder is the same; negative without
+  // a folder or watches.
+  int AddWatch() const;
+
   const std::string folder_;
   // -1 where the system has no watches left; then there are timeouts only.
   const int events_;
   const int stop_;
+  int watched_ = -1;
   std::atomic<bool> stopped_{false};
 };
 

@@ -34,22 +34,22 @@ inline constexpr absl::string_view kScopeNames[] = {"*", "segment", "embed",
                                                     "stream", "info"};
 
 struct KeyLimits {
-  std::optional<double> requests_per_second;
+  std::optional<double> requests_per_second = {};
   // Requests at once after a pause; a second's worth unless told otherwise.
-  std::optional<int> burst;
+  std::optional<int> burst = {};
   // Calls at a time that are no streams.
-  std::optional<int> concurrent;
-  std::optional<int> streams;
-  std::optional<double> megapixels_per_second;
+  std::optional<int> concurrent = {};
+  std::optional<int> streams = {};
+  std::optional<double> megapixels_per_second = {};
 };
 
 struct KeyRecord {
-  std::string id;
+  std::string id = {};
   SecretDigest secret_digest{};
-  std::vector<Scope> scopes;
+  std::vector<Scope> scopes = {};
   absl::Time expires = absl::InfiniteFuture();
   bool revoked = false;
-  KeyLimits limits;
+  KeyLimits limits = {};
 
   bool Allows(Scope scope) const;
 };
