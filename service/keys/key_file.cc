@@ -293,8 +293,9 @@ absl::StatusOr<std::string> ReadKeyFileText(const std::string& path) {
 
 absl::StatusOr<std::vector<KeyRecord>> ReadKeyFile(const std::string& path) {
   const absl::StatusOr<std::string> text = ReadKeyFileText(path);
-  absl::StatusOr<std::vector<KeyRecord>> keys = text.status();
-  if (text.ok()) keys = ParseKeyFile(*text);
+  absl::StatusOr<std::vector<KeyRecord>> keys =
+      text.ok() ? ParseKeyFile(*text)
+                : absl::StatusOr<std::vector<KeyRecord>>(text.status());
   if (keys.ok()) return keys;
   return absl::Status(keys.status().code(),
                       absl::StrCat(path, ": ", keys.status().message()));

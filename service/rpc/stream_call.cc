@@ -201,8 +201,10 @@ void StreamCall::SettleWithKey() {
 }
 
 void StreamCall::StartRead() {
-  // The key's debt slows its streams down as a slow server would.
-  const absl::Duration debt = permit_->PixelDebt();
+  // The key's debt slows its streams down as a slow server would. What the
+  // stream is to be, somebody waits to know.
+  const absl::Duration debt =
+      session_ == nullptr ? absl::ZeroDuration() : permit_->PixelDebt();
   if (debt > absl::ZeroDuration()) {
     if (debt_timer_ != nullptr || done_) return;
     debt_timer_ = loop_.PostAfter(debt, [self = shared_from_this()] {

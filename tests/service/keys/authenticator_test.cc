@@ -259,10 +259,11 @@ TEST_F(AuthenticatorTest, OnePeerCannotFillTheLog) {
   Put({.id = "gone", .revoked = true});
   gate();
   testing::internal::CaptureStderr();
-  for (int i = 0; i < 1000; ++i) Admit(MakeKey("cam")->text.Reveal());
-  Admit(texts_["gone"], Scope::kInfo, "10.0.0.8");
+  const std::string impostor = MakeKey("cam")->text.Reveal();
+  for (int i = 0; i < 1000; ++i) EXPECT_FALSE(Admit(impostor).ok());
+  EXPECT_FALSE(Admit(texts_["gone"], Scope::kInfo, "10.0.0.8").ok());
   clock_.Advance(RefusalLog::kInterval);
-  Admit(texts_["gone"]);
+  EXPECT_FALSE(Admit(texts_["gone"]).ok());
   const std::vector<std::string> lines = absl::StrSplit(
       testing::internal::GetCapturedStderr(), '\n', absl::SkipEmpty());
   ASSERT_EQ(lines.size(), 3u);
@@ -278,10 +279,11 @@ TEST_F(AuthenticatorTest, ManyPeersShareOneLine) {
   gate();
   testing::internal::CaptureStderr();
   for (int i = 0; i < 3000; ++i) {
-    Admit("nonsense", Scope::kInfo, absl::StrCat("peer-", i));
+    EXPECT_FALSE(
+        Admit("nonsense", Scope::kInfo, absl::StrCat("peer-", i)).ok());
   }
   clock_.Advance(RefusalLog::kInterval);
-  Admit("nonsense", Scope::kInfo, "peer-7");
+  EXPECT_FALSE(Admit("nonsense", Scope::kInfo, "peer-7").ok());
   const std::vector<std::string> lines = absl::StrSplit(
       testing::internal::GetCapturedStderr(), '\n', absl::SkipEmpty());
   // One of the others' and one a minute later.
