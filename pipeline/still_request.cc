@@ -129,6 +129,7 @@ absl::Status StillRequest::LookUpOrDecode(EngineInput* input) {
     return WithField(image.status(), "image.content");
   }
   input->image = *std::move(image);
+  context_->AddPixels(int64_t{input->image.width()} * input->image.height());
   facts.image = {input->image.width(), input->image.height(),
                  header->exif_orientation, std::move(digest), name};
   facts.timings.decode = core_.clock.Now() - start;
