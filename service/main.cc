@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "inference/base/clock.h"
 #include "inference/base/logging.h"
+#include "inference/base/status_macros.h"
 #include "inference/engine_factory.h"
 #include "pipeline/metrics.h"
 #include "pipeline/segmenter_factory.h"
@@ -16,6 +17,8 @@
 #include "service/config.h"
 #include "service/health.h"
 #include "service/http/http_door.h"
+#include "service/keys/authenticator.h"
+#include "service/keys/key_ring.h"
 #include "service/metrics_endpoint.h"
 #include "service/server.h"
 #include "service/shutdown.h"
@@ -60,6 +63,21 @@ void LogReady(const Logger& log, const ServerSettings& settings,
            {"per_prompt", absl::FormatDuration(absl::Trunc(
                               capacity.per_prompt, absl::Microseconds(100)))}});
 }
+
+// Who may call; everybody when there is no file.
+struct Keys {
+  absl::Status Open(const std::string& file, Clock& clock, const Logger& log) {
+    if (file.empty()) return absl::OkStatus();
+    SAM3_ASSIGN_OR_RETURN(ring, KeyRing::Open({.path = file}, metrics, &log));
+    authenticator =
+        std::make_unique<Authenticator>(*ring, clock, metrics, &log);
+    return absl::OkStatus();
+  }
+
+  KeyMetrics metrics;
+  std::unique_ptr<KeyRing> ring;
+  std::unique_ptr<Authenticator> authenticator;
+};
 
 // Reads a changed table of aliases again, and says so once for each change.
 class AliasesWatch {
@@ -110,10 +128,13 @@ int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
   if (!health.ok()) return Refuse(health.status());
   RpcMetrics calls;
   HttpMetrics http_answers;
+  Keys keys;
+  const absl::Status opened = keys.Open(settings.keys_file, clock, log);
+  if (!opened.ok()) return Refuse(opened);
   auto endpoint = MetricsEndpoint::Start(
       settings.metrics_address,
       {metrics, calls, http_answers, settings.server.version,
-       settings.insecure_no_auth});
+       settings.insecure_no_auth, settings.plaintext, &keys.metrics});
   if (!endpoint.ok()) return Refuse(endpoint.status());
   log.Log(LogLevel::kInfo, "loading",
           {{"model", WhatIsLoaded(settings.engine)},
@@ -126,15 +147,18 @@ int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
   Server::Options options = settings.server;
   options.log = &log;
   options.aliases = aliases->get();
+  options.authenticator = keys.authenticator.get();
   absl::StatusOr<std::unique_ptr<Server>> server =
       Server::Start(options, *std::move(segmenter), calls);
   if (!server.ok()) return Refuse(server.status());
   std::unique_ptr<HttpDoor> http;
   if (!settings.http.address.empty()) {
-    auto opened = HttpDoor::Open(settings.http, (*server)->calls(), clock,
-                                 http_answers);
-    if (!opened.ok()) return Refuse(opened.status());
-    http = *std::move(opened);
+    HttpDoor::Options door_options = settings.http;
+    door_options.api.authenticator = keys.authenticator.get();
+    auto door = HttpDoor::Open(door_options, (*server)->calls(), clock,
+                               http_answers);
+    if (!door.ok()) return Refuse(door.status());
+    http = *std::move(door);
   }
   const EngineInfo info = (*server)->segmenter().engine_info();
   LogReady(log, settings, **server,

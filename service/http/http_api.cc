@@ -10,12 +10,10 @@
 #include "service/http/http_error.h"
 #include "service/http/image_json.h"
 #include "service/http/object_json.h"
+#include "service/http/presented_key.h"
 
 namespace sam3 {
 namespace {
-
-// What a key must be good for.
-constexpr absl::string_view kScope = "segment";
 
 HttpRoute RouteOf(absl::string_view path) {
   for (size_t i = 0; i < HttpMetrics::kRouteCount; ++i) {
@@ -36,6 +34,14 @@ HttpResponse WrongMethod(absl::string_view allowed) {
   return response;
 }
 
+absl::string_view KeyInBody(const JsonBody& body) {
+  if (!body.fields().has_value()) return "";
+  const auto found = body.fields()->Find("api_key");
+  return found.has_value() && found->is_string()
+             ? *body.fields()->Text("api_key")
+             : absl::string_view();
+}
+
 }  // namespace
 
 class HttpApi::Flight {
@@ -48,13 +54,18 @@ class HttpApi::Flight {
   const std::shared_ptr<RequestContext>& context() const { return context_; }
 
   // Before the request is started.
-  void SetContext(std::shared_ptr<RequestContext> context) {
+  void Begin(std::shared_ptr<const CallPermit> permit,
+             std::shared_ptr<RequestContext> context) {
+    permit_ = std::move(permit);
     context_ = std::move(context);
     exchange_->WhenAbandoned([context = context_] { context->Cancel(); });
   }
 
   void Respond(HttpResponse response) {
     metrics_.Record(route_, response.status);
+    // Before the client can know and come again.
+    if (permit_ != nullptr) permit_->ChargePixels(context_->pixels());
+    permit_.reset();
     exchange_->Respond(std::move(response));
   }
 
@@ -62,6 +73,7 @@ class HttpApi::Flight {
   const HttpRoute route_;
   const std::shared_ptr<HttpExchange> exchange_;
   HttpMetrics& metrics_;
+  std::shared_ptr<const CallPermit> permit_;
   std::shared_ptr<RequestContext> context_;
 };
 
@@ -96,39 +108,43 @@ HttpResponse HttpApi::Tell(HttpRoute route) const {
   return {200, "application/json", {}, R"({"status":"ok"})"};
 }
 
-absl::StatusOr<HttpIdentity> HttpApi::Admit(absl::string_view key) const {
-  if (options_.authorize == nullptr) return HttpIdentity{};
-  return options_.authorize(key, kScope);
+absl::StatusOr<std::shared_ptr<const CallPermit>> HttpApi::Admit(
+    HttpRoute route, absl::string_view key, const std::string& peer) const {
+  if (options_.authenticator == nullptr) {
+    return std::make_shared<const CallPermit>();
+  }
+  PresentedKeys presented;
+  presented.peer = peer;
+  if (!key.empty()) presented.keys.push_back(key);
+  return options_.authenticator->Admit(
+      presented,
+      route == HttpRoute::kEmbedImage ? Scope::kEmbed : Scope::kSegment);
 }
 
 void HttpApi::Work(HttpRoute route,
                    const std::shared_ptr<HttpExchange>& exchange) const {
   const auto flight = std::make_shared<Flight>(route, exchange, metrics_);
+  const std::string peer = exchange->request().peer;
   const absl::string_view key = PresentedKey(exchange->request());
-  absl::StatusOr<HttpIdentity> identity = HttpIdentity{};
+  absl::StatusOr<std::shared_ptr<const CallPermit>> permit;
+  // Nothing is read of a request whose key is wrong already.
   if (!key.empty()) {
-    identity = Admit(key);
-    if (!identity.ok()) return flight->Respond(ErrorResponse(identity.status()));
+    permit = Admit(route, key, peer);
+    if (!permit.ok()) return flight->Respond(ErrorResponse(permit.status()));
   }
   RequestProblems problems;
   const JsonBody body(exchange->TakeBody(), &problems);
   if (key.empty()) {
-    absl::string_view in_body;
-    if (body.fields().has_value()) {
-      const auto found = body.fields()->Find("api_key");
-      if (found.has_value() && found->is_string()) {
-        in_body = *body.fields()->Text("api_key");
-      }
-    }
-    identity = Admit(in_body);
-    if (!identity.ok()) return flight->Respond(ErrorResponse(identity.status()));
+    permit = Admit(route, KeyInBody(body), peer);
+    if (!permit.ok()) return flight->Respond(ErrorResponse(permit.status()));
   }
   if (!body.fields().has_value()) {
     return flight->Respond(ProblemsResponse(problems));
   }
-  flight->SetContext(std::make_shared<RequestContext>(
-      ReadRequestId(*body.fields()), identity->tenant,
-      clock_.Now() + options_.timeout));
+  const std::string tenant = (*permit)->key_id();
+  flight->Begin(*std::move(permit), std::make_shared<RequestContext>(
+                                        ReadRequestId(*body.fields()), tenant,
+                                        clock_.Now() + options_.timeout));
   Start(flight, *body.fields(), problems);
 }
 
@@ -148,8 +164,8 @@ void HttpApi::Start(const std::shared_ptr<Flight>& flight,
       return start(ReadEmbedCall(body, options_.compat),
                    &SegmentationCalls::EmbedImage, &WriteEmbedAnswer);
     case HttpRoute::kVisualSegment:
-      return flight->Respond(ErrorResponse(
-          absl::UnimplementedError("this server takes no clicks yet")));
+      return start(ReadObjectCall(body, options_.compat),
+                   &SegmentationCalls::SegmentObjects, &WriteObjectAnswer);
     default:
       return start(ReadConceptCall(body, options_.compat),
                    &SegmentationCalls::SegmentConcepts, &WriteConceptAnswer);

@@ -9,7 +9,7 @@
 #include "service/http/http_metrics.h"
 #include "service/http/http_server.h"
 #include "service/http/json_reader.h"
-#include "service/http/presented_key.h"
+#include "service/keys/authenticator.h"
 #include "service/segmentation_calls.h"
 
 namespace sam3 {
@@ -26,8 +26,8 @@ class HttpApi : public std::enable_shared_from_this<HttpApi> {
     HttpCompat compat = HttpCompat::kFixed;
     // Until a request must be answered.
     absl::Duration timeout = absl::Seconds(60);
-    // Null lets everybody in.
-    HttpAuthorize authorize;
+    // Null lets everybody in. Must outlive the API.
+    Authenticator* authenticator = nullptr;
   };
 
   // All must outlive this object and what it has handled, which keep it alive.
@@ -50,8 +50,9 @@ class HttpApi : public std::enable_shared_from_this<HttpApi> {
   // GET and HEAD.
   HttpResponse Tell(HttpRoute route) const;
   void Work(HttpRoute route, const std::shared_ptr<HttpExchange>& exchange) const;
-  // Lets a key in, or says why not.
-  absl::StatusOr<HttpIdentity> Admit(absl::string_view key) const;
+  // Lets a request in that presents `key`, or says why not.
+  absl::StatusOr<std::shared_ptr<const CallPermit>> Admit(
+      HttpRoute route, absl::string_view key, const std::string& peer) const;
   void Start(const std::shared_ptr<Flight>& flight, const JsonFields& body,
              const RequestProblems& problems) const;
   template <typename Call, typename Request, typename Answer>

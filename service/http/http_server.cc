@@ -1,6 +1,8 @@
 #include "service/http/http_server.h"
 
 #include <microhttpd.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -115,6 +117,18 @@ MHD_Result AppendField(void* fields, MHD_ValueKind, const char* key,
       std::string(key, key_size),
       value == nullptr ? std::string() : std::string(value, value_size));
   return MHD_YES;
+}
+
+std::string PeerOf(MHD_Connection* connection) {
+  const MHD_ConnectionInfo* info =
+      MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+  if (info == nullptr) return "";
+  const sockaddr* address = info->client_addr;
+  const socklen_t size = address->sa_family == AF_INET6 ? sizeof(sockaddr_in6)
+                                                        : sizeof(sockaddr_in);
+  char host[NI_MAXHOST] = "";
+  ::getnameinfo(address, size, host, sizeof(host), nullptr, 0, NI_NUMERICHOST);
+  return host;
 }
 
 MHD_Result Queue(MHD_Connection* connection, const HttpResponse& response) {
@@ -232,6 +246,7 @@ class MicrohttpdServer final : public HttpServer {
     HttpRequest& request = exchange->mutable_request();
     request.method = method;
     request.path = url;
+    request.peer = PeerOf(connection);
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, &AppendField,
                                 &request.headers);
     MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, &AppendField,

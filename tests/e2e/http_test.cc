@@ -160,42 +160,7 @@ TEST_F(HttpTest, RoutesAndMethods) {
   EXPECT_EQ(AskHttp(port, "GET", "/healthz").status, 200);
 }
 
-TEST_F(HttpTest, KeysCountInTheirOrder) {
-  std::vector<std::string> asked;
-  HttpApi::Options api;
-  api.authorize = [&asked](absl::string_view key,
-                           absl::string_view) -> absl::StatusOr<HttpIdentity> {
-    asked.emplace_back(key);
-    if (key.empty()) return absl::UnauthenticatedError("no key");
-    if (key == "weak") return absl::PermissionDeniedError("not for this");
-    return HttpIdentity{std::string(key)};
-  };
-  OpenDoor(std::move(api));
-  Json body = ConceptsJson({"red"});
-  EXPECT_EQ(Concepts(body).status, 401);
-  body["api_key"] = "in-body";
-  EXPECT_EQ(Concepts(body).status, 200);
-  EXPECT_EQ(AskHttp(door_->port(), "POST", "/sam3/concept_segment", body.dump(),
-                    "Authorization: Bearer in-header\r\n")
-                .status,
-            200);
-  EXPECT_EQ(AskHttp(door_->port(), "POST",
-                    "/sam3/concept_segment?source=x&api_key=in-query",
-                    body.dump(), "Authorization: Bearer in-header\r\n")
-                .status,
-            200);
-  EXPECT_EQ(Post("/sam3/concept_segment?api_key=weak", body).status, 403);
-  EXPECT_THAT(asked, testing::ElementsAre("", "in-body", "in-header",
-                                          "in-query", "weak"));
-  // Each has pictures of its own.
-  EXPECT_EQ(In(Post("/sam3/concept_segment?api_key=in-query", body))
-                ["embedding_cache"],
-            "hit");
-  EXPECT_EQ(In(Post("/sam3/concept_segment?api_key=another", body))
-                ["embedding_cache"],
-            "miss");
-}
-
+@@KEYS@@
 // A request without a connection.
 class LooseExchange final : public HttpExchange {
  public:
