@@ -53,10 +53,10 @@ absl::StatusOr<std::string> FoldConcept(absl::string_view text) {
   UErrorCode error = U_ZERO_ERROR;
   const icu::Normalizer2* nfkc =
       icu::Normalizer2::getNFKCCasefoldInstance(error);
-  const icu::UnicodeString folded = nfkc->normalize(
-      icu::UnicodeString::fromUTF8(icu::StringPiece(
-          text.data(), static_cast<int32_t>(text.size()))),
-      error);
+  const icu::UnicodeString folded =
+      nfkc->normalize(icu::UnicodeString::fromUTF8(icu::StringPiece(
+                          text.data(), static_cast<int32_t>(text.size()))),
+                      error);
   if (U_FAILURE(error)) return absl::InternalError(u_errorName(error));
   std::string utf8;
   folded.toUTF8String(utf8);
@@ -122,9 +122,9 @@ absl::StatusOr<ConceptAliases::FileVersion> ConceptAliases::Look() const {
   if (::stat(file_.c_str(), &facts) != 0) {
     return absl::NotFoundError(absl::StrCat(file_, ": cannot open"));
   }
-  return FileVersion{facts.st_ino, facts.st_size,
-                     facts.st_mtim.tv_sec * 1'000'000'000 +
-                         facts.st_mtim.tv_nsec};
+  return FileVersion{
+      facts.st_ino, facts.st_size,
+      facts.st_mtim.tv_sec * 1'000'000'000 + facts.st_mtim.tv_nsec};
 }
 
 }  // namespace sam3

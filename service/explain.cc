@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "inference/base/status_macros.h"
 #include "pipeline/media/image_decoder.h"
+#include "service/concept_text.h"
 #include "service/convert.h"
-#include "service/unknown_words.h"
 
 namespace sam3 {
 namespace {

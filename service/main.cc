@@ -46,8 +46,8 @@ std::string WhatIsLoaded(const EngineOptions& engine) {
 
 void LogReady(const Logger& log, const ServerSettings& settings,
               const Server& server, const std::string& http_listen,
-              const EngineInfo& info,
-              const Capacity& capacity, absl::Duration startup) {
+              const EngineInfo& info, const Capacity& capacity,
+              absl::Duration startup) {
   log.Log(LogLevel::kInfo, "ready",
           {{"listen", absl::StrCat(settings.server.address, " (port ",
                                    server.port(), ")")},
@@ -148,6 +148,7 @@ int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
   options.log = &log;
   options.aliases = aliases->get();
   options.authenticator = keys.authenticator.get();
+  CallLog http_log(calls, &log, clock);
   absl::StatusOr<std::unique_ptr<Server>> server =
       Server::Start(options, *std::move(segmenter), calls);
   if (!server.ok()) return Refuse(server.status());
@@ -155,8 +156,9 @@ int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
   if (!settings.http.address.empty()) {
     HttpDoor::Options door_options = settings.http;
     door_options.api.authenticator = keys.authenticator.get();
-    auto door = HttpDoor::Open(door_options, (*server)->calls(), clock,
-                               http_answers);
+    door_options.api.log = &http_log;
+    auto door =
+        HttpDoor::Open(door_options, (*server)->calls(), clock, http_answers);
     if (!door.ok()) return Refuse(door.status());
     http = *std::move(door);
   }

@@ -10,9 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "inference/base/status_macros.h"
 #include "pipeline/error_reason.h"
+#include "service/concept_text.h"
 #include "service/convert.h"
 #include "service/field_selection.h"
-#include "service/unknown_words.h"
 
 namespace sam3 {
 namespace {
@@ -44,7 +44,9 @@ bool IsPrintable(absl::string_view text) {
 class RequestValidator::Checker {
  public:
   explicit Checker(const RequestValidator& rules)
-      : rules_(rules), limits_(rules.limits_), tokenizer_(rules.tokenizer_) {}
+      : limits_(rules.limits_),
+        tokenizer_(rules.tokenizer_),
+        aliases_(rules.aliases_) {}
 
   void Violate(std::string field, std::string description) {
     violations_.push_back({std::move(field), std::move(description)});
@@ -338,11 +340,6 @@ class RequestValidator::Checker {
   void Text(const std::string& field, const v1::ConceptPrompt& prompt,
             ConceptPrompt* out) {
     absl::string_view text = prompt.text();
-    const std::optional<std::string> english = rules_.EnglishFor(text);
-    if (english.has_value()) {
-      text = *english;
-      Warn(field, absl::StrCat("was read as \"", text, "\""));
-    }
     if (absl::StripAsciiWhitespace(text).empty()) {
       if (prompt.exemplars().empty()) {
         Violate(field, "needs a text, an example box, or both");
@@ -350,43 +347,19 @@ class RequestValidator::Checker {
       }
       text = kVisualText;
     }
-    if (text.size() > static_cast<size_t>(limits_.max_text_bytes)) {
-      Violate(field + ".text",
-              absl::StrCat("has ", text.size(), " bytes; at most ",
-                           limits_.max_text_bytes, " are allowed"));
-      return;
+    const ConceptText read =
+        ReadConceptText(text, prompt.allow_truncation(), limits_.max_text_bytes,
+                        tokenizer_, aliases_);
+    if (!read.violation.empty()) Violate(field + ".text", read.violation);
+    for (const std::string& warning : read.warnings) {
+      warnings_.push_back(absl::StrCat(field, ".text: ", warning));
     }
-    const absl::StatusOr<TokenizedText> tokens = tokenizer_.Tokenize(text);
-    if (!tokens.ok()) {
-      Violate(field + ".text", std::string(tokens.status().message()));
-      return;
-    }
-    if (tokens->length <= 2) {
-      Violate(field + ".text", "has no words");
-      return;
-    }
-    if (tokens->truncated && !prompt.allow_truncation()) {
-      Violate(field + ".text",
-              absl::StrCat("has more than ", kTextContextLength,
-                           " tokens; shorten it or set allow_truncation"));
-    } else if (tokens->truncated) {
-      Warn(field, absl::StrCat("was cut to ", kTextContextLength, " tokens"));
-    }
-    for (const std::string& word : UnknownWords(*tokens, tokenizer_)) {
-      Warn(field, absl::StrCat("SAM 3 hardly knows \"", word,
-                               "\"; it understands English nouns best"));
-    }
-    out->tokens = *tokens;
+    out->tokens = read.tokens;
   }
 
-  // About the text of the prompt at `field`.
-  void Warn(const std::string& field, absl::string_view about) {
-    warnings_.push_back(absl::StrCat(field, ".text: ", about));
-  }
-
-  const RequestValidator& rules_;
   const ServiceLimits& limits_;
   const Tokenizer& tokenizer_;
+  const ConceptAliases* const aliases_;
   std::set<std::string> prompt_ids_;
   std::vector<FieldViolation> violations_;
   std::vector<std::string> warnings_;

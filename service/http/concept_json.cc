@@ -40,7 +40,8 @@ class ConceptReader {
     Suppression();
     Format();
     SAM3_RETURN_IF_ERROR(picture);
-    SAM3_ASSIGN_OR_RETURN(*call_.request.mutable_model_id(), ReadModelId(body_));
+    SAM3_ASSIGN_OR_RETURN(*call_.request.mutable_model_id(),
+                          ReadModelId(body_));
     call_.request.set_request_id(ReadRequestId(body_));
     return std::move(call_);
   }
@@ -59,8 +60,8 @@ class ConceptReader {
     if (exact_ && threshold_ == 0) threshold_ = kDefaultThreshold;
     const float cut = std::clamp(threshold_, 0.0f, 1.0f);
     if (cut != threshold_) {
-      call_.warnings.push_back(absl::StrCat(
-          "output_prob_thresh ", threshold_, " was read as ", cut));
+      call_.warnings.push_back(absl::StrCat("output_prob_thresh ", threshold_,
+                                            " was read as ", cut));
     }
     threshold_ = cut;
     call_.request.set_score_threshold(threshold_);

@@ -30,8 +30,10 @@ absl::StatusOr<EmbedCall> ReadEmbedCall(const JsonFields& body,
 HttpResponse WriteEmbedAnswer(const EmbedCall& call,
                               const v1::EmbedImageResponse& answer) {
   JsonWriter out;
-  out.BeginObject().Key("image_id").Text(
-      call.image_id.empty() ? answer.image_info().digest() : call.image_id);
+  out.BeginObject()
+      .Key("image_id")
+      .Text(call.image_id.empty() ? answer.image_info().digest()
+                                  : call.image_id);
   WriteAnswerFields(answer, call.compat, call.warnings, &out);
   out.EndObject();
   return {200, "application/json", {}, out.Take()};

@@ -28,8 +28,8 @@ bool IsWork(HttpRoute route) {
 }
 
 HttpResponse WrongMethod(absl::string_view allowed) {
-  HttpResponse response = MessageResponse(405, "Method Not Allowed",
-                                          reason::kInvalidRequest);
+  HttpResponse response =
+      MessageResponse(405, "Method Not Allowed", reason::kInvalidRequest);
   response.headers.emplace_back("Allow", std::string(allowed));
   return response;
 }
@@ -47,8 +47,11 @@ absl::string_view KeyInBody(const JsonBody& body) {
 class HttpApi::Flight {
  public:
   Flight(HttpRoute route, std::shared_ptr<HttpExchange> exchange,
-         HttpMetrics& metrics)
-      : route_(route), exchange_(std::move(exchange)), metrics_(metrics) {}
+         HttpMetrics& metrics, CallLog* log)
+      : route_(route),
+        exchange_(std::move(exchange)),
+        metrics_(metrics),
+        log_(log) {}
 
   HttpRoute route() const { return route_; }
   const std::shared_ptr<RequestContext>& context() const { return context_; }
@@ -59,6 +62,14 @@ class HttpApi::Flight {
     permit_ = std::move(permit);
     context_ = std::move(context);
     exchange_->WhenAbandoned([context = context_] { context->Cancel(); });
+  }
+
+  void Fail(const absl::Status& status) {
+    if (log_ != nullptr) {
+      log_->HttpEnded(kHttpRouteNames[static_cast<size_t>(route_)],
+                      exchange_->request().peer, status);
+    }
+    Respond(ErrorResponse(status));
   }
 
   void Respond(HttpResponse response) {
@@ -73,6 +84,7 @@ class HttpApi::Flight {
   const HttpRoute route_;
   const std::shared_ptr<HttpExchange> exchange_;
   HttpMetrics& metrics_;
+  CallLog* const log_;
   std::shared_ptr<const CallPermit> permit_;
   std::shared_ptr<RequestContext> context_;
 };
@@ -123,20 +135,21 @@ absl::StatusOr<std::shared_ptr<const CallPermit>> HttpApi::Admit(
 
 void HttpApi::Work(HttpRoute route,
                    const std::shared_ptr<HttpExchange>& exchange) const {
-  const auto flight = std::make_shared<Flight>(route, exchange, metrics_);
+  const auto flight =
+      std::make_shared<Flight>(route, exchange, metrics_, options_.log);
   const std::string peer = exchange->request().peer;
   const absl::string_view key = PresentedKey(exchange->request());
   absl::StatusOr<std::shared_ptr<const CallPermit>> permit;
   // Nothing is read of a request whose key is wrong already.
   if (!key.empty()) {
     permit = Admit(route, key, peer);
-    if (!permit.ok()) return flight->Respond(ErrorResponse(permit.status()));
+    if (!permit.ok()) return flight->Fail(permit.status());
   }
   RequestProblems problems;
   const JsonBody body(exchange->TakeBody(), &problems);
   if (key.empty()) {
     permit = Admit(route, KeyInBody(body), peer);
-    if (!permit.ok()) return flight->Respond(ErrorResponse(permit.status()));
+    if (!permit.ok()) return flight->Fail(permit.status());
   }
   if (!body.fields().has_value()) {
     return flight->Respond(ProblemsResponse(problems));
@@ -155,7 +168,7 @@ void HttpApi::Start(const std::shared_ptr<Flight>& flight,
     if (!problems.empty()) {
       return flight->Respond(ProblemsResponse(problems));
     }
-    if (!read.ok()) return flight->Respond(ErrorResponse(read.status()));
+    if (!read.ok()) return flight->Fail(read.status());
     using Call = std::decay_t<decltype(*read)>;
     Ask(flight, std::make_shared<Call>(*std::move(read)), method, write);
   };
@@ -179,18 +192,18 @@ void HttpApi::Ask(const std::shared_ptr<Flight>& flight,
                       const Request&, const std::shared_ptr<RequestContext>&,
                       const SegmentationCalls::Respond<Answer>&) const,
                   HttpResponse (*write)(const Call&, const Answer&)) const {
-  (calls_.*method)(
-      call->request, flight->context(),
-      [self = shared_from_this(), flight, call, method,
-       write](absl::StatusOr<Answer> answer) {
-        if (answer.ok()) return flight->Respond(write(*call, *answer));
-        if (AmendImage(answer.status(), call->compat,
-                       call->request.mutable_image(), &call->held,
-                       &call->warnings)) {
-          return self->Ask(flight, call, method, write);
-        }
-        flight->Respond(ErrorResponse(answer.status()));
-      });
+  (calls_.*method)(call->request, flight->context(),
+                   [self = shared_from_this(), flight, call, method,
+                    write](absl::StatusOr<Answer> answer) {
+                     if (answer.ok())
+                       return flight->Respond(write(*call, *answer));
+                     if (AmendImage(answer.status(), call->compat,
+                                    call->request.mutable_image(), &call->held,
+                                    &call->warnings)) {
+                       return self->Ask(flight, call, method, write);
+                     }
+                     flight->Fail(answer.status());
+                   });
 }
 
 }  // namespace sam3

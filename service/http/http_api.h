@@ -10,6 +10,7 @@
 #include "service/http/http_server.h"
 #include "service/http/json_reader.h"
 #include "service/keys/authenticator.h"
+#include "service/rpc/call_log.h"
 #include "service/segmentation_calls.h"
 
 namespace sam3 {
@@ -28,6 +29,9 @@ class HttpApi : public std::enable_shared_from_this<HttpApi> {
     absl::Duration timeout = absl::Seconds(60);
     // Null lets everybody in. Must outlive the API.
     Authenticator* authenticator = nullptr;
+    // Where requests that failed by the server's own fault get a line; null for
+    // nowhere. Must outlive the API and what it has handled.
+    CallLog* log = nullptr;
   };
 
   // All must outlive this object and what it has handled, which keep it alive.
@@ -49,7 +53,8 @@ class HttpApi : public std::enable_shared_from_this<HttpApi> {
 
   // GET and HEAD.
   HttpResponse Tell(HttpRoute route) const;
-  void Work(HttpRoute route, const std::shared_ptr<HttpExchange>& exchange) const;
+  void Work(HttpRoute route,
+            const std::shared_ptr<HttpExchange>& exchange) const;
   // Lets a request in that presents `key`, or says why not.
   absl::StatusOr<std::shared_ptr<const CallPermit>> Admit(
       HttpRoute route, absl::string_view key, const std::string& peer) const;

@@ -72,18 +72,18 @@ std::string JsonField(const std::string& field) {
   if (absl::StartsWith(field, "mask_options")) return "format";
   if (field == "request_id") return "id";
   const bool exemplar = absl::StrContains(field, ".exemplars[");
-  std::string out = absl::StrReplaceAll(
-      field, {{"score_threshold", "output_prob_thresh"},
-              {"nms.iou_threshold", "nms_iou_threshold"},
-              {"image.content", "image.value"},
-              {"image.url", "image.value"},
-              {"image.image_id", "image_id"}});
+  std::string out =
+      absl::StrReplaceAll(field, {{"score_threshold", "output_prob_thresh"},
+                                  {"nms.iou_threshold", "nms_iou_threshold"},
+                                  {"image.content", "image.value"},
+                                  {"image.url", "image.value"},
+                                  {"image.image_id", "image_id"}});
   if (!exemplar) return out;
   const bool label = absl::EndsWith(out, ".label");
-  return absl::StrReplaceAll(
-      out, {{".exemplars", label ? ".box_labels" : ".boxes"},
-            {".label", ""},
-            {".box", ""}});
+  return absl::StrReplaceAll(out,
+                             {{".exemplars", label ? ".box_labels" : ".boxes"},
+                              {".label", ""},
+                              {".box", ""}});
 }
 
 google::rpc::BadRequest ViolationsIn(const google::rpc::Status& details) {
@@ -139,15 +139,15 @@ HttpResponse ErrorResponse(const absl::Status& status) {
     return ProblemsResponse(problems);
   }
   const int http_status = HttpStatusOf(status, why);
-  HttpResponse response = MessageResponse(
-      http_status,
-      http_status == 500 ? absl::string_view("Internal error.")
-                         : status.message(),
-      why);
+  HttpResponse response =
+      MessageResponse(http_status,
+                      http_status == 500 ? absl::string_view("Internal error.")
+                                         : status.message(),
+                      why);
   if (const auto delay = RetryAfterOf(status)) {
     // Whole seconds, at least one.
-    const int64_t seconds = absl::ToInt64Seconds(absl::Ceil(
-        std::max(*delay, absl::Milliseconds(1)), absl::Seconds(1)));
+    const int64_t seconds = absl::ToInt64Seconds(
+        absl::Ceil(std::max(*delay, absl::Milliseconds(1)), absl::Seconds(1)));
     response.headers.emplace_back("Retry-After", absl::StrCat(seconds));
   } else if (http_status == kUnavailable || http_status == kTooManyRequests) {
     response.headers.emplace_back("Retry-After", "1");

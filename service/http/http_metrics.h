@@ -20,23 +20,22 @@ enum class HttpRoute {
   kReady,
   kOther,
 };
-inline constexpr absl::string_view kHttpRouteNames[] = {
-    "/sam3/concept_segment",
-    "/sam3/visual_segment",
-    "/sam3/embed_image",
-    "/openapi.json",
-    "/healthz",
-    "/readyz",
-    "other"};
+inline constexpr absl::string_view kHttpRouteNames[] = {"/sam3/concept_segment",
+                                                        "/sam3/visual_segment",
+                                                        "/sam3/embed_image",
+                                                        "/openapi.json",
+                                                        "/healthz",
+                                                        "/readyz",
+                                                        "other"};
 
 // How HTTP requests were answered, by route and status. Threads: any; never
 // blocks.
 class HttpMetrics {
  public:
   // The last counts every other one.
-  static constexpr int kStatuses[] = {200, 400, 401, 403, 404, 405, 409, 413,
-                                      422, 429, 499, 500, 501, 503, 504, 507,
-                                      0};
+  static constexpr int kStatuses[] = {200, 400, 401, 403, 404, 405,
+                                      409, 413, 422, 429, 499, 500,
+                                      501, 503, 504, 507, 0};
   static constexpr size_t kRouteCount = std::size(kHttpRouteNames);
   static constexpr size_t kStatusCount = std::size(kStatuses);
 

@@ -23,8 +23,8 @@ constexpr int64_t kMaxMarks = 200'000;
 int64_t CountMarks(absl::string_view text) {
   int64_t count = 0;
   for (const char c : text) {
-    count += static_cast<int64_t>((c == ',') | (c == ':') | (c == '[') |
-                                  (c == '{'));
+    count +=
+        static_cast<int64_t>((c == ',') | (c == ':') | (c == '[') | (c == '{'));
   }
   return count;
 }

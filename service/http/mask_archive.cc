@@ -80,8 +80,8 @@ void AddLogits(const std::vector<ArchivedMask>& masks, NpzWriter* out) {
 
 HttpResponse WriteArchive(const std::vector<ArchivedMask>& masks,
                           const v1::ImageInfo& image) {
-  const int64_t bytes = static_cast<int64_t>(masks.size()) * image.width_px() *
-                        image.height_px();
+  const int64_t bytes =
+      static_cast<int64_t>(masks.size()) * image.width_px() * image.height_px();
   if (bytes > kMaxMaskBytes) {
     return MessageResponse(
         413,

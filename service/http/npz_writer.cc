@@ -56,10 +56,9 @@ std::string LocalHeader(uint32_t crc, uint64_t deflated, uint64_t size,
 // NumPy's format 1.0.
 std::string ArrayHeader(absl::string_view dtype,
                         const std::vector<int64_t>& shape) {
-  std::string about =
-      absl::StrCat("{'descr': '", dtype, "', 'fortran_order': False, ",
-                   "'shape': (", absl::StrJoin(shape, ", "),
-                   shape.size() == 1 ? ",), }" : "), }");
+  std::string about = absl::StrCat(
+      "{'descr': '", dtype, "', 'fortran_order': False, ", "'shape': (",
+      absl::StrJoin(shape, ", "), shape.size() == 1 ? ",), }" : "), }");
   std::string header = "\x93NUMPY";
   header.append("\x01\x00", 2);
   // After the length's two bytes; the line ends with a newline.
@@ -97,9 +96,8 @@ void NpzWriter::BeginArray(absl::string_view name, absl::string_view dtype,
 void NpzWriter::Append(absl::string_view bytes) {
   Entry& entry = entries_.back();
   entry.size += bytes.size();
-  entry.crc = static_cast<uint32_t>(
-      crc32_z(entry.crc, reinterpret_cast<const Bytef*>(bytes.data()),
-              bytes.size()));
+  entry.crc = static_cast<uint32_t>(crc32_z(
+      entry.crc, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
   Deflate(bytes, Z_NO_FLUSH);
 }
 
@@ -109,9 +107,9 @@ void NpzWriter::EndArray() {
   Entry& entry = entries_.back();
   const std::string placed = LocalHeader(0, 0, 0, entry.name);
   entry.deflated_size = out_.size() - entry.offset - placed.size();
-  out_.replace(entry.offset, placed.size(),
-               LocalHeader(entry.crc, entry.deflated_size, entry.size,
-                           entry.name));
+  out_.replace(
+      entry.offset, placed.size(),
+      LocalHeader(entry.crc, entry.deflated_size, entry.size, entry.name));
 }
 
 std::string NpzWriter::Finish() {

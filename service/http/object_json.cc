@@ -26,10 +26,8 @@ class ObjectReader {
     AllPrompts();
     Format();
     v1::SegmentObjectsRequest& request = call_.request;
-    request.set_multimask_output(
-        body_.Flag("multimask_output").value_or(true));
-    request.set_save_logits(
-        body_.Flag("save_logits_to_cache").value_or(false));
+    request.set_multimask_output(body_.Flag("multimask_output").value_or(true));
+    request.set_save_logits(body_.Flag("save_logits_to_cache").value_or(false));
     request.set_load_logits(
         body_.Flag("load_logits_from_cache").value_or(false));
     request.set_return_all_candidates(

@@ -11,8 +11,7 @@ void HttpFixture::OpenDoor(HttpApi::Options api) {
   options.address = "127.0.0.1:0";
   options.api = std::move(api);
   options.threads = 2;
-  auto door =
-      HttpDoor::Open(options, server_->calls(), clock_, http_answers_);
+  auto door = HttpDoor::Open(options, server_->calls(), clock_, http_answers_);
   ASSERT_THAT(door, IsOk());
   door_ = *std::move(door);
 }

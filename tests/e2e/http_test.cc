@@ -30,8 +30,7 @@ TEST_F(HttpTest, ConceptsAreFoundAndToldInPolygons) {
   const Json& found = red["predictions"][0];
   EXPECT_EQ(found["format"], "polygon");
   // Down first, from the top left; the last pixel, not the one behind it.
-  EXPECT_EQ(found["masks"],
-            Json::parse("[[[8,8],[8,23],[39,23],[39,8]]]"));
+  EXPECT_EQ(found["masks"], Json::parse("[[[8,8],[8,23],[39,23],[39,8]]]"));
   EXPECT_GT(found["confidence"], 0.5);
   EXPECT_EQ(answer["prompt_results"][2]["predictions"], Json::array());
   EXPECT_GE(answer["time"], 0.0);
@@ -68,9 +67,10 @@ TEST_F(HttpTest, MoreIsToldThanThePublicServerTells) {
 
 TEST_F(HttpTest, ExampleBoxesFindWhatLooksAlike) {
   Json body = ConceptsJson({});
-  body["prompts"] = {{{"type", "visual"},
-                      {"boxes", {{{"x", 10}, {"y", 42}, {"width", 8}, {"height", 8}}}},
-                      {"box_labels", {1}}}};
+  body["prompts"] = {
+      {{"type", "visual"},
+       {"boxes", {{{"x", 10}, {"y", 42}, {"width", 8}, {"height", 8}}}},
+       {"box_labels", {1}}}};
   const Json result = In(Concepts(body))["prompt_results"][0];
   EXPECT_EQ(result["echo"], Json({{"prompt_index", 0},
                                   {"type", "visual"},
@@ -81,16 +81,18 @@ TEST_F(HttpTest, ExampleBoxesFindWhatLooksAlike) {
 }
 
 TEST_F(HttpTest, APictureIsEmbeddedOnceAndKnownByItsName) {
-  const HttpReply embedded = Post("/sam3/embed_image", {{"image", ImageJson()}});
+  const HttpReply embedded =
+      Post("/sam3/embed_image", {{"image", ImageJson()}});
   ASSERT_EQ(embedded.status, 200) << embedded.body;
   const std::string digest = In(embedded)["image_id"];
   EXPECT_EQ(digest.size(), 64u);
   EXPECT_EQ(In(Concepts(ConceptsJson({"red"})))["embedding_cache"], "hit");
-  const Json named = In(Post("/sam3/embed_image", {{"image", ImageJson()},
-                                                   {"image_id", "\u5199\u771f"}}));
+  const Json named =
+      In(Post("/sam3/embed_image",
+              {{"image", ImageJson()}, {"image_id", "\u5199\u771f"}}));
   EXPECT_EQ(named["image_id"], "\u5199\u771f");
-  EXPECT_EQ(In(Post("/sam3/embed_image", {{"image_id", "\u5199\u771f"}}))
-                ["embedding_cache"],
+  EXPECT_EQ(In(Post("/sam3/embed_image",
+                    {{"image_id", "\u5199\u771f"}}))["embedding_cache"],
             "hit");
   const HttpReply unknown = Post("/sam3/embed_image", {{"image_id", "never"}});
   EXPECT_EQ(unknown.status, 404);
@@ -160,7 +162,6 @@ TEST_F(HttpTest, RoutesAndMethods) {
   EXPECT_EQ(AskHttp(port, "GET", "/healthz").status, 200);
 }
 
-@@KEYS@@
 // A request without a connection.
 class LooseExchange final : public HttpExchange {
  public:

@@ -39,9 +39,8 @@ TEST_F(ConceptAliasesTest, ThePublishedSamplesAreUnderstood) {
 
 TEST_F(ConceptAliasesTest, WritingDoesNotMatter) {
   const auto aliases = *ConceptAliases::Load("");
-  for (const char* text :
-       {"ﾊﾞｯｸﾊﾟｯｸ", " バックパック ", "rucksack", "RUCKSACK", "sac  à dos",
-        "sac a\u0300 dos", "\u3000リュック"}) {
+  for (const char* text : {"ﾊﾞｯｸﾊﾟｯｸ", " バックパック ", "rucksack", "RUCKSACK",
+                           "sac  à dos", "sac a\u0300 dos", "\u3000リュック"}) {
     EXPECT_EQ(aliases->Find(text), "backpack") << text;
   }
   EXPECT_EQ(aliases->Find("fussgänger"), "pedestrian");
@@ -79,8 +78,9 @@ TEST_F(ConceptAliasesTest, AFileLiesOverTheTable) {
 
 TEST_F(ConceptAliasesTest, MistakesAreToldByLine) {
   Write("person\tA\nnonsense\n");
-  EXPECT_THAT(ConceptAliases::Load(file_),
-              StatusIs(absl::StatusCode::kInvalidArgument, ":2: needs English"));
+  EXPECT_THAT(
+      ConceptAliases::Load(file_),
+      StatusIs(absl::StatusCode::kInvalidArgument, ":2: needs English"));
   Write("person\t\xff\n");
   EXPECT_THAT(ConceptAliases::Load(file_),
               StatusIs(absl::StatusCode::kInvalidArgument, ":1: is not UTF-8"));
@@ -118,8 +118,7 @@ TEST_F(ConceptAliasesTest, ValidationTokenizesTheEnglish) {
   ASSERT_THAT(valid, IsOk());
   EXPECT_EQ(valid->prompts[0].tokens, valid->prompts[1].tokens);
   EXPECT_EQ(valid->prompts[0].text, "人");
-  EXPECT_THAT(warnings,
-              ElementsAre("prompts[0].text: was read as \"person\""));
+  EXPECT_THAT(warnings, ElementsAre("prompts[0].text: was read as \"person\""));
 }
 
 }  // namespace

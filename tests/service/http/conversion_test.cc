@@ -45,23 +45,23 @@ INSTANTIATE_TEST_SUITE_P(Both, ConceptReadTest,
                                          HttpCompat::kExact));
 
 TEST_P(ConceptReadTest, EveryFieldArrives) {
-  const auto call = Read(
-      {{"image", kImage},
-       {"prompts",
-        {{{"type", "visual"},
-          {"text", "cat"},
-          {"output_prob_thresh", 0.25},
-          {"boxes",
-           {{{"x", 1}, {"y", 2}, {"width", 3}, {"height", 4}},
-            {{"x0", 5}, {"y0", 6}, {"x1", 7}, {"y1", 8}}}},
-          {"box_labels", {true, 0}}}}},
-       {"output_prob_thresh", 0.75},
-       {"nms_iou_threshold", 0.9},
-       {"format", "rle"},
-       {"model_id", "sam3/sam3_final"},
-       {"id", "request 7"},
-       {"usage_billable", false},
-       {"unknown", {1, 2}}});
+  const auto call =
+      Read({{"image", kImage},
+            {"prompts",
+             {{{"type", "visual"},
+               {"text", "cat"},
+               {"output_prob_thresh", 0.25},
+               {"boxes",
+                {{{"x", 1}, {"y", 2}, {"width", 3}, {"height", 4}},
+                 {{"x0", 5}, {"y0", 6}, {"x1", 7}, {"y1", 8}}}},
+               {"box_labels", {true, 0}}}}},
+            {"output_prob_thresh", 0.75},
+            {"nms_iou_threshold", 0.9},
+            {"format", "rle"},
+            {"model_id", "sam3/sam3_final"},
+            {"id", "request 7"},
+            {"usage_billable", false},
+            {"unknown", {1, 2}}});
   ASSERT_THAT(call, IsOk());
   EXPECT_THAT(paths_, testing::IsEmpty());
   const v1::SegmentConceptsRequest& request = call->request;
@@ -121,11 +121,10 @@ TEST_P(ConceptReadTest, OthersModelsAreNotOffered) {
 
 absl::StatusOr<v1::Image> ReadImageJson(const Json& image) {
   v1::Image out;
-  const absl::Status status = ReadBy(
-      [&out](const JsonFields& fields, HttpCompat) {
-        return ReadImage(fields, &out);
-      },
-      image, HttpCompat::kFixed);
+  const absl::Status status =
+      ReadBy([&out](const JsonFields& fields,
+                    HttpCompat) { return ReadImage(fields, &out); },
+             image, HttpCompat::kFixed);
   if (!status.ok()) return status;
   return out;
 }
@@ -155,8 +154,9 @@ TEST(ImageReadTest, SaysWhatItDoesNotTake) {
   };
   EXPECT_THAT(refusal({{"type", "base64"}, {"value", ""}}), HasSubstr("Empty"));
   EXPECT_THAT(refusal({{"type", "base64"}}), HasSubstr("Empty"));
-  EXPECT_THAT(refusal({{"type", "base64"}, {"value", "data:image/png;base64,"}}),
-              HasSubstr("Empty"));
+  EXPECT_THAT(
+      refusal({{"type", "base64"}, {"value", "data:image/png;base64,"}}),
+      HasSubstr("Empty"));
   EXPECT_THAT(refusal({{"type", "base64"}, {"value", "!!"}}),
               HasSubstr("Malformed"));
   EXPECT_THAT(refusal({{"type", "base64"}, {"value", 7}}),
@@ -179,8 +179,9 @@ TEST(ImageReadTest, AnyTextNamesAPicture) {
 }
 
 TEST(ObjectReadTest, PromptsComeInAllTheirShapes) {
-  const Json prompt = {{"points", {{{"x", 3}, {"y", 4}, {"positive", false}}}},
-                       {"box", {{"x", 5}, {"y", 6}, {"width", 2}, {"height", 4}}}};
+  const Json prompt = {
+      {"points", {{{"x", 3}, {"y", 4}, {"positive", false}}}},
+      {"box", {{"x", 5}, {"y", 6}, {"width", 2}, {"height", 4}}}};
   for (const Json& prompts :
        {Json{{"prompts", {prompt}}}, Json::array({prompt}), prompt}) {
     const auto call =
@@ -196,8 +197,8 @@ TEST(ObjectReadTest, PromptsComeInAllTheirShapes) {
     EXPECT_EQ(read.box().cxcywh().height(), 4);
     EXPECT_TRUE(call->request.multimask_output());
   }
-  for (const Json& prompts : {Json(), Json::array(), Json::object(),
-                              Json{{"prompts", nullptr}}}) {
+  for (const Json& prompts :
+       {Json(), Json::array(), Json::object(), Json{{"prompts", nullptr}}}) {
     const auto call =
         ReadBy(&ReadObjectCall, {{"image", kImage}, {"prompts", prompts}},
                HttpCompat::kFixed);
@@ -210,18 +211,19 @@ TEST(ObjectReadTest, PromptsComeInAllTheirShapes) {
 
 TEST(ObjectReadTest, WrongPromptsAreToldWhereTheyAre) {
   std::vector<std::string> paths;
-  ReadBy(&ReadObjectCall,
-         {{"image", kImage},
-          {"prompts",
-           {{"prompts",
-             {{{"points", {{{"x", 1}}}}}, {{"box", {{"x", 1}, {"y", 1}}}}, 5}}}}},
-         HttpCompat::kFixed, &paths)
+  ReadBy(
+      &ReadObjectCall,
+      {{"image", kImage},
+       {"prompts",
+        {{"prompts",
+          {{{"points", {{{"x", 1}}}}}, {{"box", {{"x", 1}, {"y", 1}}}}, 5}}}}},
+      HttpCompat::kFixed, &paths)
       .status()
       .IgnoreError();
-  EXPECT_THAT(paths,
-              ElementsAre("prompts.prompts[0].points[0].y",
-                          "prompts.prompts[1].box.width",
-                          "prompts.prompts[1].box.height", "prompts.prompts[2]"));
+  EXPECT_THAT(paths, ElementsAre("prompts.prompts[0].points[0].y",
+                                 "prompts.prompts[1].box.width",
+                                 "prompts.prompts[1].box.height",
+                                 "prompts.prompts[2]"));
 }
 
 v1::Mask PolygonMaskOf(const std::vector<std::vector<int>>& rings) {
@@ -245,8 +247,8 @@ std::string MasksJson(const v1::Mask& mask, HttpCompat compat) {
 
 TEST(MaskWriteTest, StraightRunsHaveTheirEndsAlone) {
   // A rectangle, every pixel of its border, as OpenCV walks.
-  EXPECT_EQ(MasksJson(PolygonMaskOf({{2, 2, 2, 3, 2, 4, 2, 5, 3, 5, 4, 5, 4, 4,
-                                      4, 3, 4, 2, 3, 2}}),
+  EXPECT_EQ(MasksJson(PolygonMaskOf({{2, 2, 2, 3, 2, 4, 2, 5, 3, 5,
+                                      4, 5, 4, 4, 4, 3, 4, 2, 3, 2}}),
                       HttpCompat::kExact),
             "[[[2,2],[2,5],[4,5],[4,2]]]");
   // A diagonal edge is straight too.
@@ -271,8 +273,9 @@ TEST(EmbedReadTest, ThePictureOrItsNameOrNeither) {
        {Json{{"image", kImage}}, Json{{"image_id", "a"}}, Json::object()}) {
     EXPECT_THAT(ReadBy(&ReadEmbedCall, body, HttpCompat::kFixed), IsOk());
   }
-  const auto exact = ReadBy(
-      &ReadEmbedCall, {{"image", kImage}, {"image_id", "a"}}, HttpCompat::kExact);
+  const auto exact =
+      ReadBy(&ReadEmbedCall, {{"image", kImage}, {"image_id", "a"}},
+             HttpCompat::kExact);
   ASSERT_THAT(exact, IsOk());
   EXPECT_EQ(exact->request.image().content(), "");
   EXPECT_EQ(exact->request.image().image_id(), "a");

@@ -45,9 +45,9 @@ TEST(HttpErrorTest, SaysWhyAndWhenToComeAgain) {
   EXPECT_EQ(FindField(ErrorResponse(absl::UnavailableError("soon")).headers,
                       "retry-after"),
             "1");
-  EXPECT_FALSE(FindField(ErrorResponse(absl::NotFoundError("x")).headers,
-                         "retry-after")
-                   .has_value());
+  EXPECT_FALSE(
+      FindField(ErrorResponse(absl::NotFoundError("x")).headers, "retry-after")
+          .has_value());
 }
 
 TEST(HttpErrorTest, OwnFaultsTellNothingOfTheInside) {
@@ -56,13 +56,13 @@ TEST(HttpErrorTest, OwnFaultsTellNothingOfTheInside) {
 }
 
 TEST(HttpErrorTest, ViolationsComeAsProblemsOfTheBody) {
-  const HttpResponse response = ErrorResponse(InvalidRequest(
-      {{"prompts[0].exemplars[2].box", "is empty"},
-       {"prompts[1].exemplars[0].label", "is no known label"},
-       {"prompts[3].score_threshold", "must be from 0 to 1"},
-       {"nms.iou_threshold", "must be from 0 to 1"},
-       {"mask_options.format", "is no known format"},
-       {"prompts[0].points[1]", "is outside"}}));
+  const HttpResponse response = ErrorResponse(
+      InvalidRequest({{"prompts[0].exemplars[2].box", "is empty"},
+                      {"prompts[1].exemplars[0].label", "is no known label"},
+                      {"prompts[3].score_threshold", "must be from 0 to 1"},
+                      {"nms.iou_threshold", "must be from 0 to 1"},
+                      {"mask_options.format", "is no known format"},
+                      {"prompts[0].points[1]", "is outside"}}));
   EXPECT_EQ(response.status, 422);
   const Json detail = Json::parse(response.body)["detail"];
   ASSERT_EQ(detail.size(), 6u);

@@ -65,10 +65,10 @@ TEST_F(JsonReaderTest, EveryWrongTypeIsToldWithItsPath) {
   for (const RequestProblem& problem : problems_.all()) {
     told.push_back(absl::StrCat(problem.field, " ", problem.type));
   }
-  EXPECT_THAT(told, testing::ElementsAre(
-                        "number float_type", "flag bool_type",
-                        "text string_type", "list list_type",
-                        "object model_attributes_type", "missing missing"));
+  EXPECT_THAT(told, testing::ElementsAre("number float_type", "flag bool_type",
+                                         "text string_type", "list list_type",
+                                         "object model_attributes_type",
+                                         "missing missing"));
 }
 
 TEST_F(JsonReaderTest, WhatIsNoRequestIsRefused) {
