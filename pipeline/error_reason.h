@@ -30,6 +30,7 @@ inline constexpr absl::string_view kModelNotFound = "MODEL_NOT_FOUND";
 inline constexpr absl::string_view kPromptNotFound = "PROMPT_NOT_FOUND";
 inline constexpr absl::string_view kImageIdConflict = "IMAGE_ID_CONFLICT";
 inline constexpr absl::string_view kSourceNotAllowed = "SOURCE_NOT_ALLOWED";
+inline constexpr absl::string_view kMediaUnreachable = "MEDIA_UNREACHABLE";
 inline constexpr absl::string_view kOverloaded = "OVERLOADED";
 inline constexpr absl::string_view kMediaTooLarge = "MEDIA_TOO_LARGE";
 inline constexpr absl::string_view kDeviceMemory = "DEVICE_MEMORY";
@@ -45,10 +46,10 @@ inline constexpr absl::string_view kEngineFailure = "ENGINE_FAILURE";
 
 inline constexpr absl::string_view kAll[] = {
     kInvalidRequest, kMediaUndecodable, kImageNotCached,   kModelNotFound,
-    kPromptNotFound, kImageIdConflict,  kSourceNotAllowed, kOverloaded,
-    kMediaTooLarge,  kDeviceMemory,     kSlowConsumer,     kSlowProducer,
-    kNotOffered,     kDeadline,         kCancelled,        kNotReady,
-    kDraining,       kDeviceLost,       kEngineFailure};
+    kPromptNotFound, kImageIdConflict,  kSourceNotAllowed, kMediaUnreachable,
+    kOverloaded,     kMediaTooLarge,    kDeviceMemory,     kSlowConsumer,
+    kSlowProducer,   kNotOffered,       kDeadline,         kCancelled,
+    kNotReady,       kDraining,         kDeviceLost,       kEngineFailure};
 }  // namespace reason
 
 inline constexpr absl::string_view kReasonPayload = "sam3/reason";

@@ -11,6 +11,12 @@
 #include "pipeline/result_encoder.h"
 
 namespace sam3 {
+namespace {
+
+// A download takes seconds at worst.
+constexpr absl::Duration kFetchRetryDelay = absl::Seconds(1);
+
+}  // namespace
 
 class StillRequest::StillJob final : public Job {
  public:
@@ -41,6 +47,31 @@ StillRequest::StillRequest(PipelineCore& core, ConceptRequest request,
       started_(core.clock.Now()) {}
 
 void StillRequest::Start() {
+  const auto self = shared_from_this();
+  if (request_.image.url.empty()) {
+    core_.decode_pool.Schedule([self] { self->Prepare(); });
+  } else if (!core_.fetch_pool.TrySchedule([self] { self->Fetch(); })) {
+    core_.metrics.requests_refused.Add();
+    Finish(WithRetryAfter(
+        WithReason(absl::ResourceExhaustedError(
+                       "too many pictures are being fetched; try again soon"),
+                   reason::kOverloaded),
+        kFetchRetryDelay));
+  }
+}
+
+void StillRequest::Fetch() {
+  const absl::Time start = core_.clock.Now();
+  absl::Status wanted = context_->StillWanted(start);
+  if (!wanted.ok()) {
+    core_.metrics.cancelled_before_engine.Add();
+    return Finish(std::move(wanted));
+  }
+  auto content = core_.fetcher.Fetch(request_.image.url, *context_);
+  if (!content.ok()) return Finish(WithField(content.status(), "image.url"));
+  ticket_->ShrinkTo(content->size());
+  request_.image.content = *std::move(content);
+  response_.timings.fetch = core_.clock.Now() - start;
   core_.decode_pool.Schedule([self = shared_from_this()] { self->Prepare(); });
 }
 
@@ -82,7 +113,8 @@ absl::Status StillRequest::LookUpOrDecode(EngineInput* input) {
   const std::string& content = request_.image.content;
   std::optional<CachedPicture> cached;
   std::string digest;
-  if (content.empty()) {
+  const bool fetched = !request_.image.url.empty();
+  if (content.empty() && !fetched) {
     cached = core_.cache.FindName(tenant, name);
     if (!cached.has_value()) {
       return WithField(
@@ -112,16 +144,17 @@ absl::Status StillRequest::LookUpOrDecode(EngineInput* input) {
   }
   const absl::Time start = core_.clock.Now();
   const ImageLimits& limits = core_.options.image_limits;
+  const char* field = fetched ? "image.url" : "image.content";
   const auto header = ReadImageHeader(content, limits);
   if (!header.ok()) {
     core_.metrics.decode_errors.Add();
-    return WithField(header.status(), "image.content");
+    return WithField(header.status(), field);
   }
   auto image =
       DecodeImage(content, limits, core_.model.engine->host_allocator());
   if (!image.ok()) {
     core_.metrics.decode_errors.Add();
-    return WithField(image.status(), "image.content");
+    return WithField(image.status(), field);
   }
   input->image = *std::move(image);
   response_.image = {input->image.width(), input->image.height(),

@@ -18,11 +18,12 @@
 
 namespace sam3 {
 
-// One still picture on its way through the pipeline: looked up or decoded on
-// the decode pool, queued, run on the device, encoded on the encode pool. Asks
-// before every stage whether the answer is still wanted. Owns itself through
-// the closures and the job that carry it on; `done` is called exactly once.
-// Threads: Abandon() from any; everything else one stage after the other.
+// One still picture on its way through the pipeline: fetched on the fetch pool
+// if it has a URL, looked up or decoded on the decode pool, queued, run on the
+// device, encoded on the encode pool. Asks before every stage whether the
+// answer is still wanted. Owns itself through the closures and the job that
+// carry it on; `done` is called exactly once. Threads: Abandon() from any;
+// everything else one stage after the other.
 class StillRequest : public std::enable_shared_from_this<StillRequest> {
  public:
   using Done = std::function<void(absl::StatusOr<ConceptResponse>)>;
@@ -42,6 +43,7 @@ class StillRequest : public std::enable_shared_from_this<StillRequest> {
  private:
   class StillJob;
 
+  void Fetch();
   void Prepare();
   absl::StatusOr<EngineInput> MakeInput();
   absl::Status LookUpOrDecode(EngineInput* input);

@@ -21,6 +21,9 @@ class MetricsEndpoint {
     std::string version;
     // The server was told to go without keys beyond loopback.
     bool insecure_no_auth = false;
+    // URLs may be http, and may lead into networks that are not public.
+    bool url_http = false;
+    bool url_networks = false;
   };
 
   // What `sources` refers to must outlive the endpoint. UNAVAILABLE when the
