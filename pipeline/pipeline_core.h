@@ -38,13 +38,13 @@ struct PipelineCore {
         resolver(MakeDnsResolver(/*servers=*/"", time)),
         fetcher(FetchOptions(chosen), std::move(gate), *resolver, time,
                 counted),
-        fetch_pool({.name = "sam3-fetch",
-                    .max_threads = chosen.max_url_fetches,
-                    .max_queued = chosen.max_queued_url_fetches}),
         decode_pool(
             {.name = "sam3-decode", .max_threads = chosen.decode_threads}),
         encode_pool(
-            {.name = "sam3-encode", .max_threads = chosen.encode_threads}) {}
+            {.name = "sam3-encode", .max_threads = chosen.encode_threads}),
+        fetch_pool({.name = "sam3-fetch",
+                    .max_threads = chosen.max_url_fetches,
+                    .max_queued = chosen.max_queued_url_fetches}) {}
 
   static UrlFetcher::Options FetchOptions(const SegmenterOptions& chosen) {
     UrlFetcher::Options fetch = chosen.url_fetch;
@@ -60,9 +60,9 @@ struct PipelineCore {
   BatchScheduler scheduler;
   const std::unique_ptr<HostResolver> resolver;
   const UrlFetcher fetcher;
-  ThreadPool fetch_pool;
   ThreadPool decode_pool;
   ThreadPool encode_pool;
+  ThreadPool fetch_pool;
 };
 
 }  // namespace sam3

@@ -296,6 +296,7 @@ class LocalSegmenter final : public Segmenter {
     admission_.Refuse(Draining());
     streams_.CancelAll(Draining());
     FailQueued();
+    stills_.AbandonAll(Draining());
     admission_.AwaitIdle(absl::InfiniteFuture());
   }
 

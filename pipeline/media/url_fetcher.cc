@@ -21,6 +21,8 @@ namespace sam3 {
 namespace {
 
 constexpr int64_t kHttpOk = 200;
+// That are tried; a name server may tell thousands.
+constexpr size_t kMaxAddresses = 8;
 
 struct CurlFree {
   void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
@@ -97,7 +99,7 @@ class UrlFetcher::Transfer {
   }
 
   int64_t status() const {
-    long code = 0;  // NOLINT(google-runtime-int): libcurl's type
+    long code = 0;
     curl_easy_getinfo(curl_.get(), CURLINFO_RESPONSE_CODE, &code);
     return code;
   }
@@ -121,7 +123,7 @@ class UrlFetcher::Transfer {
   void SetRequest() {
     Set(CURLOPT_URL, url_.text.c_str());
     Set(CURLOPT_PROTOCOLS_STR, url_.https ? "https" : "http");
-    Set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+    Set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
     Set(CURLOPT_FOLLOWLOCATION, 0L);
     Set(CURLOPT_USERAGENT, "sam3-server");
     Set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
@@ -357,6 +359,7 @@ absl::StatusOr<std::vector<IpAddress>> UrlFetcher::AddressesOf(
   for (const IpAddress& address : addresses) {
     SAM3_RETURN_IF_ERROR(gate_.CheckAddress(address));
   }
+  if (addresses.size() > kMaxAddresses) addresses.resize(kMaxAddresses);
   return addresses;
 }
 
