@@ -95,7 +95,7 @@ class UrlFetcherTest : public testing::Test {
 TEST_F(UrlFetcherTest, BringsTheBytes) {
   const std::string picture(100'000, '\xd8');
   server_.Serve("/a.jpg", picture);
-  EXPECT_EQ(*FetchPath("/a.jpg?size=1#part"), picture);
+  EXPECT_EQ(FetchPath("/a.jpg?size=1#part").value(), picture);
   EXPECT_THAT(
       server_.requests(),
       ElementsAre(testing::StartsWith("GET /a.jpg?size=1 HTTP/1.1\r\n")));
@@ -117,7 +117,7 @@ TEST_F(UrlFetcherTest, TellsNothingAboutThisMachine) {
         "Location: /b.jpg\r\nContent-Length: 0\r\n\r\n");
   });
   server_.Serve("/b.jpg", "picture");
-  EXPECT_EQ(*FetchPath("/a.jpg"), "picture");
+  EXPECT_EQ(FetchPath("/a.jpg").value(), "picture");
   for (const char* name : {"http_proxy", "all_proxy"}) ::unsetenv(name);
   ASSERT_THAT(server_.requests(), SizeIs(2));
   for (const std::string& request : server_.requests()) {
@@ -172,7 +172,7 @@ TEST_F(UrlFetcherTest, NothingIsDecompressed) {
         kOkHead, "Content-Encoding: gzip\r\nContent-Length: ", packed.size(),
         "\r\n\r\n", packed));
   });
-  EXPECT_EQ(*FetchPath("/content"), packed);
+  EXPECT_EQ(FetchPath("/content").value(), packed);
   server_.On("/transfer", [&](const ScriptedWebServer::Peer& peer) {
     peer.Send(absl::StrCat(kOkHead, "Transfer-Encoding: gzip\r\n\r\n", packed));
   });
@@ -239,7 +239,7 @@ TEST_F(UrlFetcherTest, FollowsThreeRedirects) {
     server_.Redirect(absl::StrCat("/", i), absl::StrCat("/", i + 1));
   }
   server_.Serve("/5", "picture");
-  EXPECT_EQ(*FetchPath("/2"), "picture");
+  EXPECT_EQ(FetchPath("/2").value(), "picture");
   ExpectFailure(FetchPath("/1"), UrlFailure::kRedirect, "more than 3");
   server_.Redirect("/self", "/self");
   ExpectFailure(FetchPath("/self"), UrlFailure::kRedirect, "more than 3");
@@ -281,7 +281,7 @@ TEST_F(UrlFetcherTest, OtherWaysToSendAReaderOnAreIgnored) {
                            "Link: </other>; rel=canonical\r\n"
                            "Content-Length: 4\r\n\r\nbody"));
   });
-  EXPECT_EQ(*FetchPath("/refresh"), "body");
+  EXPECT_EQ(FetchPath("/refresh").value(), "body");
   for (const char* line :
        {"300 Multiple Choices", "304 Not Modified", "305 Use Proxy",
         "401 Unauthorized", "404 Not Found", "500 Oops", "204 No Content",
@@ -317,7 +317,7 @@ TEST_F(UrlFetcherTest, AllAddressesOfANameMustPass) {
   const std::string url =
       absl::StrCat("http://name.example:", server_.port(), "/a.jpg");
   resolver_.answers["name.example"] = {"127.0.0.1"};
-  EXPECT_EQ(*Fetch(url), "picture");
+  EXPECT_EQ(Fetch(url).value(), "picture");
   EXPECT_THAT(server_.requests().back(),
               HasSubstr(absl::StrCat("Host: name.example:", server_.port())));
   for (const char* bad : {"10.0.0.1", "169.254.169.254", "::1", "fd00::1",
