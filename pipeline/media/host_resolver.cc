@@ -5,7 +5,7 @@
 #include <sys/time.h>
 
 #include <algorithm>
-#include <array>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -25,12 +25,24 @@ struct AresDestroy {
 };
 using AresChannel = std::unique_ptr<ares_channeldata, AresDestroy>;
 
-// What c-ares calls back with.
+// What c-ares calls back with; outlives its channel.
 struct Lookup {
   bool done = false;
   int code = ARES_SUCCESS;
   std::vector<IpAddress> addresses;
+  // Sockets to wait for, and what for.
+  std::map<ares_socket_t, short> sockets;
 };
+
+void OnSocket(void* argument, ares_socket_t socket, int read, int write) {
+  auto& sockets = static_cast<Lookup*>(argument)->sockets;
+  const int events = (read != 0 ? POLLIN : 0) | (write != 0 ? POLLOUT : 0);
+  if (events == 0) {
+    sockets.erase(socket);
+  } else {
+    sockets[socket] = static_cast<short>(events);
+  }
+}
 
 void OnAnswer(void* argument, int code, int /*timeouts*/,
               ares_addrinfo* answer) {
@@ -64,38 +76,28 @@ absl::Status Unresolved(int code) {
 }
 
 // Waits for the channel's sockets, no longer than `longest`, and works on them.
-void Proceed(ares_channeldata* channel, absl::Duration longest) {
-  std::array<ares_socket_t, ARES_GETSOCK_MAXNUM> sockets;
-  const unsigned wanted =
-      ares_getsock(channel, sockets.data(), ARES_GETSOCK_MAXNUM);
-  std::array<pollfd, ARES_GETSOCK_MAXNUM> polled;
-  nfds_t count = 0;
-  for (unsigned i = 0; i < ARES_GETSOCK_MAXNUM; ++i) {
-    const bool read = (wanted >> i & 1) != 0;
-    const bool write = (wanted >> (i + ARES_GETSOCK_MAXNUM) & 1) != 0;
-    if (!read && !write) continue;
-    polled[count++] = {
-        sockets[i],
-        static_cast<short>((read ? POLLIN : 0) | (write ? POLLOUT : 0)), 0};
+void Proceed(ares_channeldata* channel, const Lookup& lookup,
+             absl::Duration longest) {
+  std::vector<pollfd> polled;
+  for (const auto& [socket, events] : lookup.sockets) {
+    polled.push_back({socket, events, 0});
   }
   timeval limit = absl::ToTimeval(longest);
   timeval next;
   const timeval* wait = ares_timeout(channel, &limit, &next);
   const int milliseconds = static_cast<int>(
       absl::ToInt64Milliseconds(absl::DurationFromTimeval(*wait)));
-  const int ready = ::poll(polled.data(), count, milliseconds + 1);
-  if (ready <= 0) {
+  if (::poll(polled.data(), polled.size(), milliseconds + 1) <= 0) {
     ares_process_fd(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
     return;
   }
-  for (nfds_t i = 0; i < count; ++i) {
-    const pollfd& one = polled[i];
-    if (one.revents == 0) continue;
+  for (const pollfd& one : polled) {
+    const bool writable = (one.revents & POLLOUT) != 0;
     // An error is found by reading.
-    const bool write_only =
-        (one.revents & POLLOUT) != 0 && (one.revents & ~POLLOUT) == 0;
-    ares_process_fd(channel, write_only ? ARES_SOCKET_BAD : one.fd,
-                    (one.revents & POLLOUT) != 0 ? one.fd : ARES_SOCKET_BAD);
+    const bool readable = (one.revents & ~POLLOUT) != 0;
+    if (!readable && !writable) continue;
+    ares_process_fd(channel, readable ? one.fd : ARES_SOCKET_BAD,
+                    writable ? one.fd : ARES_SOCKET_BAD);
   }
 }
 
@@ -109,8 +111,8 @@ class AresResolver final : public HostResolver {
   absl::StatusOr<std::vector<IpAddress>> Resolve(
       const std::string& host, absl::Time deadline,
       const RequestContext& context) const override {
-    SAM3_ASSIGN_OR_RETURN(const AresChannel channel, Open());
     Lookup lookup;
+    SAM3_ASSIGN_OR_RETURN(const AresChannel channel, Open(&lookup));
     // Both families; sorting would connect sockets to every address.
     ares_addrinfo_hints hints = {};
     hints.ai_flags = ARES_AI_NOSORT;
@@ -130,7 +132,7 @@ class AresResolver final : public HostResolver {
         ares_cancel(channel.get());
         return given_up;
       }
-      Proceed(channel.get(), std::min(deadline - now, kLookAround));
+      Proceed(channel.get(), lookup, std::min(deadline - now, kLookAround));
     }
     if (lookup.code != ARES_SUCCESS || lookup.addresses.empty()) {
       return Unresolved(lookup.code);
@@ -139,13 +141,16 @@ class AresResolver final : public HostResolver {
   }
 
  private:
-  absl::StatusOr<AresChannel> Open() const {
+  absl::StatusOr<AresChannel> Open(Lookup* lookup) const {
     ares_options options = {};
     options.timeout = kTryMilliseconds;
     options.tries = 2;
+    options.sock_state_cb = &OnSocket;
+    options.sock_state_cb_data = lookup;
     ares_channel opened = nullptr;
-    int code = ares_init_options(&opened, &options,
-                                 ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES);
+    int code = ares_init_options(
+        &opened, &options,
+        ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
     if (code != ARES_SUCCESS) return Unresolved(code);
     AresChannel channel(opened);
     if (!servers_.empty()) {
