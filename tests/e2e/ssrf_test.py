@@ -283,6 +283,7 @@ class RunningServer:
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGTERM)
         self.log += self.process.stderr.readlines()
+        self.process.stderr.close()
         self.process.wait(timeout=60)
 
     def fetch(self, urls: list[str]) -> list[dict]:
@@ -298,7 +299,8 @@ class SsrfTest(unittest.TestCase):
         cls.folder = pathlib.Path(tempfile.mkdtemp())
         for command in ("ip link set lo up",
                         "ip route add local 0.0.0.0/0 dev lo",
-                        "ip -6 route add local ::/0 dev lo"):
+                        "ip -6 route add local ::/0 dev lo",
+                        f"ip -6 addr add {PUBLIC6}/128 dev lo nodad"):
             run(*command.split())
         resolv = cls.folder / "resolv.conf"
         resolv.write_text(f"nameserver {NAME_SERVER}\n")
@@ -335,14 +337,14 @@ class SsrfTest(unittest.TestCase):
         # A place that is refused when asked for is refused to redirects too.
         onward = ["http://public.test/to/" + urllib.parse.quote(url, safe="")
                   for url in direct
-                  if "\r" not in url and url not in ("a.png", "..", "/etc/passwd",
-                                                     " http://public.test/")]
+                  if url.isascii() and url == url.strip() and "\r" not in url]
         with RunningServer(self.folder, *self.flags) as server:
             for url, told in zip(direct + onward, server.fetch(direct + onward),
                                  strict=True):
                 if "/to/" in url and told["code"] == ALLOWED:
                     # Relative, and so a page of the same host.
-                    self.assertNotIn("http", url[len("http://public.test/to/"):])
+                    self.assertIn(urllib.parse.unquote(url.split("/to/")[1]),
+                                  ("/etc/passwd", "a.png", ".."))
                     continue
                 self.assertEqual((told["code"], told["reason"]),
                                  (REFUSED, "SOURCE_NOT_ALLOWED"), (url, told))
@@ -352,8 +354,7 @@ class SsrfTest(unittest.TestCase):
             metrics = urllib.request.build_opener(
                 urllib.request.ProxyHandler({})).open(
                     f"http://127.0.0.1:{server.metrics}/metrics").read().decode()
-        self.assertEqual(set(self.web.visits), {PUBLIC, PUBLIC6} &
-                         set(self.web.visits))
+        self.assertLessEqual(set(self.web.visits), {PUBLIC, PUBLIC6})
         self.assertEqual(self.tls_web.visits, [])
         for rule in ("syntax", "scheme", "port", "address"):
             self.assertRegex(metrics, r'sam3_ssrf_blocked_total\{rule="' + rule +
