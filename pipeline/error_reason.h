@@ -31,6 +31,7 @@ inline constexpr absl::string_view kModelNotFound = "MODEL_NOT_FOUND";
 inline constexpr absl::string_view kPromptNotFound = "PROMPT_NOT_FOUND";
 inline constexpr absl::string_view kImageIdConflict = "IMAGE_ID_CONFLICT";
 inline constexpr absl::string_view kSourceNotAllowed = "SOURCE_NOT_ALLOWED";
+inline constexpr absl::string_view kMediaUnreachable = "MEDIA_UNREACHABLE";
 inline constexpr absl::string_view kOverloaded = "OVERLOADED";
 inline constexpr absl::string_view kMediaTooLarge = "MEDIA_TOO_LARGE";
 inline constexpr absl::string_view kDeviceMemory = "DEVICE_MEMORY";
@@ -51,13 +52,13 @@ inline constexpr absl::string_view kKeyScope = "KEY_SCOPE";
 inline constexpr absl::string_view kKeyLimit = "KEY_LIMIT";
 
 inline constexpr absl::string_view kAll[] = {
-    kInvalidRequest, kMediaUndecodable, kImageNotCached,  kLogitsNotCached,
-    kModelNotFound,  kPromptNotFound,   kImageIdConflict, kSourceNotAllowed,
-    kOverloaded,     kMediaTooLarge,    kDeviceMemory,    kSlowConsumer,
-    kSlowProducer,   kNotOffered,       kDeadline,        kCancelled,
-    kNotReady,       kDraining,         kDeviceLost,      kEngineFailure,
-    kKeyMissing,     kKeyInvalid,       kKeyExpired,      kKeyRevoked,
-    kKeyScope,       kKeyLimit};
+    kInvalidRequest,   kMediaUndecodable, kImageNotCached,  kLogitsNotCached,
+    kModelNotFound,    kPromptNotFound,   kImageIdConflict, kSourceNotAllowed,
+    kMediaUnreachable, kOverloaded,       kMediaTooLarge,   kDeviceMemory,
+    kSlowConsumer,     kSlowProducer,     kNotOffered,      kDeadline,
+    kCancelled,        kNotReady,         kDraining,        kDeviceLost,
+    kEngineFailure,    kKeyMissing,       kKeyInvalid,      kKeyExpired,
+    kKeyRevoked,       kKeyScope,         kKeyLimit};
 }  // namespace reason
 
 inline constexpr absl::string_view kReasonPayload = "sam3/reason";
