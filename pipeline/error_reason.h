@@ -44,6 +44,7 @@ inline constexpr absl::string_view kNotReady = "NOT_READY";
 inline constexpr absl::string_view kDraining = "DRAINING";
 inline constexpr absl::string_view kDeviceLost = "DEVICE_LOST";
 inline constexpr absl::string_view kEngineFailure = "ENGINE_FAILURE";
+
 inline constexpr absl::string_view kKeyMissing = "KEY_MISSING";
 inline constexpr absl::string_view kKeyInvalid = "KEY_INVALID";
 inline constexpr absl::string_view kKeyExpired = "KEY_EXPIRED";
