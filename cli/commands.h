@@ -11,6 +11,7 @@ namespace sam3 {
 using RunCommand = std::function<int()>;
 
 RunCommand AddSegmentCommand(CLI::App* app);
+RunCommand AddClickCommand(CLI::App* app);
 RunCommand AddStreamCommand(CLI::App* app);
 RunCommand AddTensorsCommand(CLI::App* app);
 RunCommand AddInfoCommand(CLI::App* app);

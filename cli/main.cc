@@ -28,6 +28,8 @@ int main(int argc, char** argv) {
   };
   const Entry entries[] = {
       {"segment", "Find things in a picture", sam3::AddSegmentCommand},
+      {"click", "Mask the object under a click or in a box",
+       sam3::AddClickCommand},
       {"stream", "Find things in a video", sam3::AddStreamCommand},
       {"tensors", "Write the model's raw outputs", sam3::AddTensorsCommand},
       {"info", "Describe the server", sam3::AddInfoCommand},

@@ -12,8 +12,6 @@
 #include "inference/base/status_macros.h"
 
 namespace sam3 {
-namespace {
-
 absl::StatusOr<v1::Exemplar> ParseBox(absl::string_view text) {
   const absl::string_view whole = text;
   v1::Exemplar exemplar;
@@ -39,8 +37,6 @@ absl::StatusOr<v1::Exemplar> ParseBox(absl::string_view text) {
   box->set_height(values[3]);
   return exemplar;
 }
-
-}  // namespace
 
 void AddConnectionFlags(CLI::App* app, ConnectionOptions* options) {
   app->add_option("--server", options->server, "Address of the server")

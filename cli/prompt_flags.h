@@ -35,6 +35,9 @@ void AddPromptFlags(CLI::App* app, PromptFlags* flags);
 absl::StatusOr<std::vector<v1::ConceptPrompt>> MakePrompts(
     const PromptFlags& flags);
 
+// "x,y,width,height[:neg]".
+absl::StatusOr<v1::Exemplar> ParseBox(absl::string_view text);
+
 absl::StatusOr<v1::MaskOptions> MakeMaskOptions(const std::string& name);
 
 // What to write on a prompt's instances.

@@ -7,6 +7,7 @@
 #include "inference/engine_factory.h"
 #include "pipeline/batch_scheduler.h"
 #include "pipeline/embedding_cache.h"
+#include "pipeline/logits_cache.h"
 #include "pipeline/media/host_resolver.h"
 #include "pipeline/media/url_fetcher.h"
 #include "pipeline/media/url_gate.h"
@@ -28,6 +29,7 @@ struct PipelineCore {
         clock(time),
         metrics(counted),
         cache(chosen.image_cache_bytes, counted),
+        logits(chosen.logits_cache_bytes, counted),
         scheduler(
             {.max_queued_jobs = chosen.max_queued_jobs,
              .max_queued_jobs_per_tenant = chosen.max_queued_jobs_per_tenant,
@@ -57,6 +59,7 @@ struct PipelineCore {
   Clock& clock;
   PipelineMetrics& metrics;
   EmbeddingCache cache;
+  LogitsCache logits;
   BatchScheduler scheduler;
   const std::unique_ptr<HostResolver> resolver;
   const UrlFetcher fetcher;

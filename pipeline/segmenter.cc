@@ -11,8 +11,10 @@
 #include "inference/base/status_macros.h"
 #include "inference/image_key.h"
 #include "pipeline/admission.h"
+#include "pipeline/concept_still.h"
 #include "pipeline/device_worker.h"
 #include "pipeline/error_reason.h"
+#include "pipeline/object_still.h"
 #include "pipeline/pipeline_core.h"
 #include "pipeline/segmenter_factory.h"
 #include "pipeline/still_request.h"
@@ -53,6 +55,13 @@ absl::StatusOr<Measured> Measure(LoadedModel& model, Clock& clock) {
     SAM3_ASSIGN_OR_RETURN(const auto pending, model.engine->Ground({item}));
     SAM3_RETURN_IF_ERROR(pending->Take().status());
     time = clock.Now();
+  }
+  if (model.engine->info().takes_clicks) {
+    SAM3_ASSIGN_OR_RETURN(
+        const auto pending,
+        model.engine->Click(
+            {{pictures.front(), {{{0.5f, 0.5f}}, {}}, nullptr}}));
+    SAM3_RETURN_IF_ERROR(pending->Take().status());
   }
   return Measured{done[0] - start, done[1] - done[0]};
 }
@@ -191,20 +200,21 @@ class LocalSegmenter final : public Segmenter {
   void SegmentConcepts(ConceptRequest request,
                        std::shared_ptr<RequestContext> context,
                        ConceptDone done) override {
-    const SourceUrl& url = request.image.url;
-    if (!url.empty()) {
-      const absl::Status allowed = CheckUrl(url);
-      if (!allowed.ok()) return done(WithField(allowed, "image.url"));
+    StartStill<ConceptStill>(std::move(request), std::move(context),
+                             std::move(done));
+  }
+
+  void SegmentObjects(ObjectRequest request,
+                      std::shared_ptr<RequestContext> context,
+                      ObjectDone done) override {
+    if (!engine_info().takes_clicks) {
+      return done(WithReason(
+          absl::UnimplementedError("the model that is served finds concepts "
+                                   "and takes no clicks"),
+          reason::kNotOffered));
     }
-    auto ticket = admission_.AdmitRequest(
-        url.empty() ? request.image.content.size()
-                    : static_cast<size_t>(image_limits().max_bytes));
-    if (!ticket.ok()) return done(ticket.status());
-    const auto still = std::make_shared<StillRequest>(
-        core_, std::move(request), std::move(context), *std::move(ticket),
-        std::move(done));
-    stills_.Add(still);
-    still->Start();
+    StartStill<ObjectStill>(std::move(request), std::move(context),
+                            std::move(done));
   }
 
   void EmbedImage(ImageSource image, std::shared_ptr<RequestContext> context,
@@ -215,8 +225,7 @@ class LocalSegmenter final : public Segmenter {
         std::move(request), std::move(context),
         [done = std::move(done)](absl::StatusOr<ConceptResponse> response) {
           if (!response.ok()) return done(response.status());
-          done(EmbedResponse{std::move(response->image), response->timings,
-                             response->embedding_cache_hit});
+          done(EmbedResponse(*std::move(response)));
         });
   }
 
@@ -279,6 +288,25 @@ class LocalSegmenter final : public Segmenter {
   }
 
  private:
+  template <typename Still, typename Request, typename Done>
+  void StartStill(Request request, std::shared_ptr<RequestContext> context,
+                  Done done) {
+    const SourceUrl& url = request.image.url;
+    if (!url.empty()) {
+      const absl::Status allowed = CheckUrl(url);
+      if (!allowed.ok()) return done(WithField(allowed, "image.url"));
+    }
+    auto ticket = admission_.AdmitRequest(
+        url.empty() ? request.image.content.size()
+                    : static_cast<size_t>(image_limits().max_bytes));
+    if (!ticket.ok()) return done(ticket.status());
+    const auto still =
+        std::make_shared<Still>(core_, std::move(request), std::move(context),
+                                *std::move(ticket), std::move(done));
+    stills_.Add(still);
+    still->Start();
+  }
+
   static absl::Status Draining() {
     return WithRetryAfter(
         WithReason(absl::UnavailableError("the server is shutting down"),

@@ -1,10 +1,8 @@
 #include "service/metrics_endpoint.h"
 
-#include <prometheus/collectable.h>
-#include <prometheus/exposer.h>
 #include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
 
-#include <exception>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -13,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "pipeline/error_reason.h"
+#include "service/http/http_server.h"
 #include "service/process_facts.h"
 
 namespace sam3 {
@@ -98,12 +97,13 @@ class FamilyWriter {
   std::vector<MetricFamily> families_;
 };
 
-class ServerCollectable final : public prometheus::Collectable {
+// Reads every number of the server. Threads: any.
+class ServerNumbers {
  public:
-  explicit ServerCollectable(MetricsEndpoint::Sources sources)
+  explicit ServerNumbers(MetricsEndpoint::Sources sources)
       : sources_(std::move(sources)), metrics_(sources_.pipeline) {}
 
-  std::vector<MetricFamily> Collect() const override {
+  std::vector<MetricFamily> Collect() const {
     FamilyWriter out;
     Process(&out);
     Calls(&out);
@@ -237,6 +237,8 @@ class ServerCollectable final : public prometheus::Collectable {
                m.images_encoded.value());
     out->Count("sam3_pairs_grounded_total", "Picture and prompt pairs run.",
                m.pairs_grounded.value());
+    out->Count("sam3_objects_clicked_total", "Object prompts run.",
+               m.objects_clicked.value());
     out->Distribution("sam3_batch_images", "Pictures encoded per batch.",
                       m.batch_images);
     out->Distribution("sam3_batch_pairs", "Pairs grounded per batch.",
@@ -263,23 +265,28 @@ class ServerCollectable final : public prometheus::Collectable {
 
   void Caches(FamilyWriter* out) const {
     const PipelineMetrics& m = metrics_;
-    const auto both = [&](const char* name, const char* help,
-                          const Counter& image, const Counter& text) {
+    const auto all = [&](const char* name, const char* help,
+                         const Counter& image, const Counter& text,
+                         const Counter& logits) {
       out->Count(name, help, image.value(), {{"cache", "image"}});
       out->Count(name, help, text.value(), {{"cache", "text"}});
+      out->Count(name, help, logits.value(), {{"cache", "logits"}});
     };
-    both("sam3_cache_hits_total", "Embeddings found.", m.image_cache_hits,
-         m.text_cache_hits);
-    both("sam3_cache_misses_total", "Embeddings computed.",
-         m.image_cache_misses, m.text_cache_misses);
-    both("sam3_cache_evictions_total", "Embeddings evicted.",
-         m.image_cache_evictions, m.text_cache_evictions);
-    out->Value("sam3_cache_bytes", "Bytes of embeddings kept.",
-               static_cast<double>(m.image_cache_bytes.value()),
-               {{"cache", "image"}});
-    out->Value("sam3_cache_bytes", "Bytes of embeddings kept.",
-               static_cast<double>(m.text_cache_bytes.value()),
-               {{"cache", "text"}});
+    all("sam3_cache_hits_total", "Entries found.", m.image_cache_hits,
+        m.text_cache_hits, m.logits_cache_hits);
+    all("sam3_cache_misses_total", "Entries not found.", m.image_cache_misses,
+        m.text_cache_misses, m.logits_cache_misses);
+    all("sam3_cache_evictions_total", "Entries evicted.",
+        m.image_cache_evictions, m.text_cache_evictions,
+        m.logits_cache_evictions);
+    const std::pair<const char*, const Gauge*> sizes[] = {
+        {"image", &m.image_cache_bytes},
+        {"text", &m.text_cache_bytes},
+        {"logits", &m.logits_cache_bytes}};
+    for (const auto& [cache, bytes] : sizes) {
+      out->Value("sam3_cache_bytes", "Bytes kept.",
+                 static_cast<double>(bytes->value()), {{"cache", cache}});
+    }
   }
 
   void Streams(FamilyWriter* out) const {
@@ -309,37 +316,59 @@ class ServerCollectable final : public prometheus::Collectable {
   std::vector<ClientMetric::Label> model_ ABSL_GUARDED_BY(mutex_);
 };
 
-class PrometheusEndpoint final : public MetricsEndpoint {
+HttpResponse Refusal(int status, std::string text) {
+  return {status, "text/plain; charset=utf-8", {}, std::move(text)};
+}
+
+class HttpMetricsEndpoint final : public MetricsEndpoint {
  public:
-  PrometheusEndpoint(std::unique_ptr<prometheus::Exposer> exposer,
-                     std::shared_ptr<ServerCollectable> collectable)
-      : collectable_(std::move(collectable)), exposer_(std::move(exposer)) {
-    exposer_->RegisterCollectable(collectable_);
-  }
-  int port() const override { return exposer_->GetListeningPorts().front(); }
-  void SetModel(const EngineInfo& model) override {
-    collectable_->SetModel(model);
+  explicit HttpMetricsEndpoint(Sources sources)
+      : numbers_(std::move(sources)) {}
+
+  absl::Status Listen(const std::string& address) {
+    HttpServer::Options options;
+    options.address = address;
+    options.max_connections = 64;
+    absl::StatusOr<std::unique_ptr<HttpServer>> server = HttpServer::Start(
+        options, [this](const std::shared_ptr<HttpExchange>& exchange) {
+          exchange->Respond(Answer(exchange->request()));
+        });
+    if (!server.ok()) {
+      return absl::UnavailableError(
+          absl::StrCat("metrics: ", server.status().message()));
+    }
+    server_ = *std::move(server);
+    return absl::OkStatus();
   }
 
+  int port() const override { return server_->port(); }
+  void SetModel(const EngineInfo& model) override { numbers_.SetModel(model); }
+
  private:
-  const std::shared_ptr<ServerCollectable> collectable_;
-  const std::unique_ptr<prometheus::Exposer> exposer_;
+  HttpResponse Answer(const HttpRequest& request) const {
+    if (request.path != "/metrics") return Refusal(404, "see /metrics\n");
+    if (request.method != "GET" && request.method != "HEAD") {
+      return Refusal(405, "GET only\n");
+    }
+    return {200,
+            "text/plain; version=0.0.4; charset=utf-8",
+            {},
+            prometheus::TextSerializer().Serialize(numbers_.Collect())};
+  }
+
+  ServerNumbers numbers_;
+  // Destroyed first, since it reads the numbers.
+  std::unique_ptr<HttpServer> server_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(
     const std::string& address, Sources sources) {
-  // The exposer reports a port in use by an exception, and nothing else does.
-  try {
-    return std::make_unique<PrometheusEndpoint>(
-        std::make_unique<prometheus::Exposer>(address, /*num_threads=*/2),
-        std::make_shared<ServerCollectable>(std::move(sources)));
-  } catch (const std::exception&) {
-    return absl::UnavailableError(absl::StrCat(
-        "cannot listen on ", address,
-        " for metrics: the port is taken or the address is not this host's"));
-  }
+  auto endpoint = std::make_unique<HttpMetricsEndpoint>(std::move(sources));
+  const absl::Status listening = endpoint->Listen(address);
+  if (!listening.ok()) return listening;
+  return endpoint;
 }
 
 }  // namespace sam3

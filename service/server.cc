@@ -162,6 +162,8 @@ class GrpcServer final : public Server {
   void Listen() {
     ListenTo(RpcMethod::kSegmentConcepts, &WireService::RequestSegmentConcepts,
              &SegmentationCalls::SegmentConcepts);
+    ListenTo(RpcMethod::kSegmentObjects, &WireService::RequestSegmentObjects,
+             &SegmentationCalls::SegmentObjects);
     ListenTo(RpcMethod::kEmbedImage, &WireService::RequestEmbedImage,
              &SegmentationCalls::EmbedImage);
     ListenTo(RpcMethod::kExplain, &WireService::RequestExplain,

@@ -1,9 +1,11 @@
 """Runs the programs as people do: flags, ports, signals, exit statuses.
 
     python tests/e2e/program_test.py SAM3_SERVER SAM3CTL [--torch]
+        [--preload LARGE_THREAD_STORAGE]
 """
 
 import json
+import os
 import pathlib
 import re
 import signal
@@ -17,6 +19,8 @@ import urllib.request
 
 SERVER, CTL = sys.argv[1:3]
 TORCH = "--torch" in sys.argv
+PRELOAD = (sys.argv[sys.argv.index("--preload") + 1]
+           if "--preload" in sys.argv else None)
 LOCAL = "127.0.0.1"
 
 
@@ -29,13 +33,14 @@ def free_port() -> int:
 class RunningServer:
     """A server on free ports that is ready, stopped at the end."""
 
-    def __init__(self, *flags: str):
+    def __init__(self, *flags: str, **environment: str):
         self.port, self.health, self.metrics = (free_port() for _ in range(3))
         self.process = subprocess.Popen(
             [SERVER, "--listen", f"{LOCAL}:{self.port}", "--health-listen",
              f"{LOCAL}:{self.health}", "--metrics-listen",
              f"{LOCAL}:{self.metrics}", *flags],
-            stderr=subprocess.PIPE, text=True)
+            stderr=subprocess.PIPE, text=True,
+            env={**os.environ, **environment})
         self.log = []
         for line in self.process.stderr:
             self.log.append(line)
@@ -155,6 +160,15 @@ class ProgramTest(unittest.TestCase):
         self.assertEqual(server.status, 0, server.log)
         self.assertEqual([line for line in server.log if "stream_" in line], [])
 
+    def test_starts_beside_libraries_with_large_thread_storage(self):
+        if PRELOAD is None:
+            self.skipTest("sanitizers must be loaded first")
+        with RunningServer(*self.engine, LD_PRELOAD=PRELOAD) as server:
+            self.assertIn("ready", server.log[-1])
+            urllib.request.urlopen(
+                f"http://{LOCAL}:{server.metrics}/metrics").read()
+        self.assertEqual(server.status, 0, server.log)
+
     def test_a_port_in_use_is_one_clear_line(self):
         with RunningServer(*self.engine) as server:
             second = run(SERVER, *self.engine, "--listen", server.address,
@@ -173,6 +187,7 @@ class ProgramTest(unittest.TestCase):
                             *(part for pair in flags.items() for part in pair))
                 self.assertEqual(other.returncode, 1, flag)
                 self.assertIn(str(port), other.stderr)
+                self.assertRegex(other.stderr, "port is taken|already in use")
 
     def test_all_mistakes_are_told_at_once(self):
         bad = run(SERVER, "--listen", "nowhere", "--dtype", "int3",

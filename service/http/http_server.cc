@@ -1,0 +1,317 @@
+#include "service/http/http_server.h"
+
+#include <microhttpd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "inference/base/status_macros.h"
+#include "service/http/hangup_watch.h"
+#include "service/http/listen_socket.h"
+
+namespace sam3 {
+namespace {
+
+// Request line and headers of one connection.
+constexpr size_t kMaxHeaderBytes = 32 << 10;
+// A client that sends too much is heard out up to this many times the limit,
+// since many read no answer before they have sent everything.
+constexpr size_t kPatience = 4;
+
+HttpResponse Plain(int status, std::string message) {
+  return {status,
+          "application/json",
+          {},
+          absl::StrCat("{\"message\":\"", message, "\"}")};
+}
+
+// One request on one connection. The library's thread builds it up; from the
+// handler's call on it is shared with whoever answers.
+class Exchange final : public HttpExchange {
+ public:
+  Exchange(MHD_Connection* connection, HangupWatch& hangups)
+      : connection_(connection), hangups_(hangups) {}
+
+  const HttpRequest& request() const override { return request_; }
+  std::string TakeBody() override { return std::move(request_.body); }
+
+  void Respond(HttpResponse response) override {
+    {
+      const absl::MutexLock lock(&mutex_);
+      if (answered_) return;
+      answered_ = true;
+      response_ = std::move(response);
+      if (!suspended_) return;
+    }
+    // Nobody but this resumes it, so the connection is still there.
+    if (watched_fd_ >= 0) hangups_.Remove(watched_fd_);
+    MHD_resume_connection(connection_);
+  }
+
+  void WhenAbandoned(std::function<void()> on_hangup) override {
+    on_hangup_ = std::move(on_hangup);
+  }
+
+  // What was answered; nothing leaves the connection to Respond().
+  std::optional<HttpResponse> ResponseOrSuspend() {
+    const absl::MutexLock lock(&mutex_);
+    if (answered_) return std::move(response_);
+    MHD_suspend_connection(connection_);
+    suspended_ = true;
+    if (on_hangup_ != nullptr) {
+      watched_fd_ = MHD_get_connection_info(connection_,
+                                            MHD_CONNECTION_INFO_CONNECTION_FD)
+                        ->connect_fd;
+      hangups_.Add(watched_fd_, std::move(on_hangup_));
+    }
+    return std::nullopt;
+  }
+
+  // The connection is gone: what is answered from now on is dropped.
+  void Detach() {
+    const absl::MutexLock lock(&mutex_);
+    answered_ = true;
+  }
+
+  HttpRequest& mutable_request() { return request_; }
+
+  // For the library's thread alone.
+  struct Reading {
+    absl::Time since = absl::Now();
+    bool too_large = false;
+    size_t discarded = 0;
+    bool handled = false;
+  };
+  Reading reading;
+
+ private:
+  MHD_Connection* const connection_;
+  HangupWatch& hangups_;
+  HttpRequest request_;
+  std::function<void()> on_hangup_;
+  // Written before the connection is suspended, read by whoever resumes it.
+  int watched_fd_ = -1;
+  absl::Mutex mutex_;
+  std::optional<HttpResponse> response_ ABSL_GUARDED_BY(mutex_);
+  bool answered_ ABSL_GUARDED_BY(mutex_) = false;
+  bool suspended_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+MHD_Result AppendField(void* fields, MHD_ValueKind, const char* key,
+                       size_t key_size, const char* value, size_t value_size) {
+  static_cast<HttpFields*>(fields)->emplace_back(
+      std::string(key, key_size),
+      value == nullptr ? std::string() : std::string(value, value_size));
+  return MHD_YES;
+}
+
+MHD_Result Queue(MHD_Connection* connection, const HttpResponse& response) {
+  MHD_Response* out = MHD_create_response_from_buffer(
+      response.body.size(), const_cast<char*>(response.body.data()),
+      MHD_RESPMEM_MUST_COPY);
+  if (out == nullptr) return MHD_NO;
+  MHD_add_response_header(out, MHD_HTTP_HEADER_CONTENT_TYPE,
+                          response.content_type.c_str());
+  for (const auto& [name, value] : response.headers) {
+    MHD_add_response_header(out, name.c_str(), value.c_str());
+  }
+  const MHD_Result queued = MHD_queue_response(
+      connection, static_cast<unsigned>(response.status), out);
+  MHD_destroy_response(out);
+  return queued;
+}
+
+class MicrohttpdServer final : public HttpServer {
+ public:
+  MicrohttpdServer(const Options& options, Handler handler)
+      : options_(options), handler_(std::move(handler)) {}
+
+  ~MicrohttpdServer() override {
+    if (daemon_ == nullptr) return;
+    Quiesce();
+    // The library does not stop while a connection is suspended.
+    for (const auto& exchange : Open()) exchange->Respond(Stops());
+    MHD_stop_daemon(daemon_);
+  }
+
+  absl::Status Listen() {
+    SAM3_ASSIGN_OR_RETURN(ListenSocket socket,
+                          ListenSocket::Bind(options_.address));
+    port_ = socket.port();
+    const auto seconds =
+        static_cast<unsigned>(absl::ToInt64Seconds(options_.idle_timeout));
+    // A pool of one is refused: one thread is what there is without a pool.
+    const auto pool =
+        static_cast<unsigned>(options_.threads > 1 ? options_.threads : 0);
+    daemon_ = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, nullptr,
+        nullptr, &MicrohttpdServer::OnAccess, this, MHD_OPTION_LISTEN_SOCKET,
+        socket.fd(), MHD_OPTION_THREAD_POOL_SIZE, pool,
+        MHD_OPTION_CONNECTION_LIMIT,
+        static_cast<unsigned>(options_.max_connections),
+        MHD_OPTION_CONNECTION_TIMEOUT, seconds,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, kMaxHeaderBytes,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
+        &MicrohttpdServer::OnCompleted, this, MHD_OPTION_END);
+    if (daemon_ == nullptr) {
+      return absl::UnavailableError(
+          absl::StrCat("cannot serve HTTP on ", options_.address,
+                       ": the system refuses its threads or descriptors (",
+                       strerrordesc_np(errno), ")"));
+    }
+    socket.Release();
+    return absl::OkStatus();
+  }
+
+  int port() const override { return port_; }
+
+  void Drain(absl::Time deadline) override {
+    Quiesce();
+    const absl::MutexLock lock(&mutex_);
+    const auto nothing_open = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+      return open_.empty();
+    };
+    mutex_.AwaitWithDeadline(absl::Condition(&nothing_open), deadline);
+  }
+
+ private:
+  using Slot = std::shared_ptr<Exchange>;
+
+  void Quiesce() {
+    const MHD_socket listener = MHD_quiesce_daemon(daemon_);
+    if (listener != MHD_INVALID_SOCKET) ::close(listener);
+    const absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+
+  bool Stopping() {
+    const absl::MutexLock lock(&mutex_);
+    return stopping_;
+  }
+
+  static HttpResponse Stops() {
+    HttpResponse response = Plain(503, "the server stops");
+    response.headers = {{"Connection", "close"}, {"Retry-After", "1"}};
+    return response;
+  }
+
+  std::vector<Slot> Open() {
+    const absl::MutexLock lock(&mutex_);
+    return {open_.begin(), open_.end()};
+  }
+
+  static MHD_Result OnAccess(void* self, MHD_Connection* connection,
+                             const char* url, const char* method,
+                             const char* /*version*/, const char* data,
+                             size_t* size, void** slot) {
+    auto& server = *static_cast<MicrohttpdServer*>(self);
+    if (*slot == nullptr) {
+      return server.Begin(connection, url, method, slot);
+    }
+    const Slot& exchange = *static_cast<Slot*>(*slot);
+    if (*size > 0) return server.Read(exchange.get(), data, size);
+    return server.Answer(connection, exchange);
+  }
+
+  // Headers are there, the body is not.
+  MHD_Result Begin(MHD_Connection* connection, const char* url,
+                   const char* method, void** slot) {
+    auto exchange = std::make_shared<Exchange>(connection, hangups_);
+    HttpRequest& request = exchange->mutable_request();
+    request.method = method;
+    request.path = url;
+    MHD_get_connection_values_n(connection, MHD_HEADER_KIND, &AppendField,
+                                &request.headers);
+    MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, &AppendField,
+                                &request.query);
+    {
+      const absl::MutexLock lock(&mutex_);
+      open_.insert(exchange);
+    }
+    *slot = new Slot(exchange);
+    uint64_t length = 0;
+    const auto declared = FindField(request.headers, "content-length");
+    if (declared && absl::SimpleAtoi(*declared, &length)) {
+      exchange->reading.too_large = length > options_.max_body_bytes;
+      if (length > kPatience * options_.max_body_bytes) {
+        return Queue(connection, TooLarge());
+      }
+      if (!exchange->reading.too_large) request.body.reserve(length);
+    }
+    return MHD_YES;
+  }
+
+  MHD_Result Read(Exchange* exchange, const char* data, size_t* size) {
+    Exchange::Reading& reading = exchange->reading;
+    std::string& body = exchange->mutable_request().body;
+    if (body.size() + *size > options_.max_body_bytes) reading.too_large = true;
+    if (reading.too_large) {
+      body = std::string();
+      reading.discarded += *size;
+    } else {
+      body.append(data, *size);
+    }
+    *size = 0;
+    const bool endless =
+        reading.discarded > kPatience * options_.max_body_bytes ||
+        absl::Now() - reading.since > options_.request_timeout;
+    return endless ? MHD_NO : MHD_YES;
+  }
+
+  // The request is whole: hands it over, or sends what was answered meanwhile.
+  MHD_Result Answer(MHD_Connection* connection, const Slot& exchange) {
+    if (exchange->reading.too_large) return Queue(connection, TooLarge());
+    if (!exchange->reading.handled) {
+      exchange->reading.handled = true;
+      if (Stopping()) return Queue(connection, Stops());
+      handler_(exchange);
+    }
+    const std::optional<HttpResponse> response = exchange->ResponseOrSuspend();
+    return response.has_value() ? Queue(connection, *response) : MHD_YES;
+  }
+
+  HttpResponse TooLarge() const {
+    return Plain(413, absl::StrCat("the body is larger than ",
+                                   options_.max_body_bytes, " bytes"));
+  }
+
+  static void OnCompleted(void* self, MHD_Connection*, void** slot,
+                          MHD_RequestTerminationCode) {
+    if (*slot == nullptr) return;
+    auto& server = *static_cast<MicrohttpdServer*>(self);
+    const std::unique_ptr<Slot> owned(static_cast<Slot*>(*slot));
+    *slot = nullptr;
+    (*owned)->Detach();
+    const absl::MutexLock lock(&server.mutex_);
+    server.open_.erase(*owned);
+  }
+
+  const Options options_;
+  const Handler handler_;
+  HangupWatch hangups_;
+  MHD_Daemon* daemon_ = nullptr;
+  int port_ = 0;
+  absl::Mutex mutex_;
+  absl::flat_hash_set<Slot> open_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(
+    const Options& options, Handler handler) {
+  auto server = std::make_unique<MicrohttpdServer>(options, std::move(handler));
+  SAM3_RETURN_IF_ERROR(server->Listen());
+  return server;
+}
+
+}  // namespace sam3
