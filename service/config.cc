@@ -18,6 +18,7 @@
 #include "service/flags.h"
 #include "service/keys/key_file.h"
 #include "service/listen_address.h"
+#include "service/url_settings.h"
 #include "service/version.h"
 
 namespace sam3 {
@@ -50,6 +51,9 @@ class SettingsBuilder {
     Http();
     MediaRoot();
     PinnedTexts();
+    for (std::string& text : ReadUrlConfig(config_.urls(), &out_.segmenter)) {
+      Violate(std::move(text));
+    }
     return std::move(violations_);
   }
 
@@ -273,6 +277,10 @@ std::vector<std::string> ReadFile(const Flags& flags, ServerConfig* config) {
                            "format (see the lines above)")};
     }
   }
+  // Lists are replaced, not appended to.
+  const config::v1::UrlConfig& urls = flags.config.urls();
+  if (!urls.allow_hosts().empty()) config->mutable_urls()->clear_allow_hosts();
+  if (!urls.allow_cidrs().empty()) config->mutable_urls()->clear_allow_cidrs();
   config->MergeFrom(flags.config);
   return {};
 }
@@ -387,6 +395,7 @@ std::string PrintServerSettings(const ServerSettings& settings) {
   for (const std::string& text : settings.segmenter.pinned_texts) {
     config.add_pinned_texts(text);
   }
+  *config.mutable_urls() = WriteUrlConfig(settings.segmenter);
   std::string text;
   google::protobuf::TextFormat::PrintToString(config, &text);
   return text;

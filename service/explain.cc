@@ -48,6 +48,14 @@ void AddViolation(std::string field, std::string description,
 std::optional<ImageInfo> LookAt(const v1::Image& image,
                                 const std::string& tenant, Segmenter& segmenter,
                                 v1::ExplainResponse* out) {
+  if (image.source_case() == v1::Image::kUrl) {
+    // Not fetched: nothing is known of what it has.
+    const absl::Status allowed = segmenter.CheckUrl(SourceUrl(image.url()));
+    if (!allowed.ok() && !image.url().empty()) {
+      AddViolation("image.url", std::string(allowed.message()), out);
+    }
+    return std::nullopt;
+  }
   const bool by_name = image.content().empty();
   const std::optional<CachedImage> cached =
       by_name ? segmenter.FindImage(tenant, image.image_id())
@@ -102,9 +110,12 @@ absl::StatusOr<v1::ExplainResponse> ExplainRequestTo(
   if (info.has_value()) *out.mutable_image_info() = ToProto(*info);
   for (int i = 0; i < request.prompts_size(); ++i) {
     const v1::ConceptPrompt& prompt = request.prompts(i);
-    absl::StatusOr<v1::ExplainResponse::Prompt> explained =
-        ExplainText(validator.EnglishFor(prompt.text()).value_or(prompt.text()),
-                    segmenter.tokenizer());
+    std::optional<std::string> english;
+    if (validator.aliases() != nullptr) {
+      english = validator.aliases()->Find(prompt.text());
+    }
+    absl::StatusOr<v1::ExplainResponse::Prompt> explained = ExplainText(
+        english.value_or(prompt.text()), segmenter.tokenizer());
     if (!explained.ok()) continue;  // told as a violation already
     explained->set_prompt_index(i);
     if (info.has_value()) {

@@ -1,5 +1,7 @@
 #include "service/flags.h"
 
+#include "service/url_settings.h"
+
 namespace sam3 {
 namespace {
 
@@ -92,6 +94,7 @@ void AddFlags(CLI::App* app, Flags* flags) {
   AddHttpFlags(app, config.mutable_http());
   AddText(app, "--media-root", "Folder for file sources (default: none)",
           config.mutable_media_root());
+  AddUrlFlags(app, config.mutable_urls());
   app->add_option_function<int>(
       "--image-cache-mb",
       [&config](int n) { config.mutable_limits()->set_image_cache_mb(n); },

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "inference/engine.h"
 #include "inference/tokenizer.h"
+#include "pipeline/media/media_root.h"
 #include "pipeline/object_segmentation.h"
 #include "pipeline/segmentation.h"
 #include "pipeline/stream_events.h"
@@ -52,8 +52,8 @@ class RequestValidator {
       const v1::SegmentConceptsRequest& request,
       std::vector<std::string>* warnings) const;
 
-  // The English that a concept's text is read as, where that is another one.
-  std::optional<std::string> EnglishFor(absl::string_view text) const;
+  // May be null.
+  const ConceptAliases* aliases() const { return aliases_; }
 
   const ServiceLimits& limits() const { return limits_; }
 
@@ -66,7 +66,7 @@ class RequestValidator {
   const ServiceLimits limits_;
   const Tokenizer& tokenizer_;
   const EngineInfo& model_;
-  const std::string media_root_;
+  const MediaRoot media_root_;
   const ConceptAliases* const aliases_;
 };
 

@@ -33,6 +33,8 @@ int HttpStatusOf(const absl::Status& status, absl::string_view why) {
     case absl::StatusCode::kNotFound:
       return 404;
     case absl::StatusCode::kFailedPrecondition:
+      if (why == reason::kMediaUnreachable) return 400;
+      return 409;
     case absl::StatusCode::kAlreadyExists:
     case absl::StatusCode::kAborted:
       return 409;

@@ -25,6 +25,8 @@ TEST(HttpErrorTest, EveryReasonHasItsStatus) {
   EXPECT_EQ(answered(Code::kNotFound, reason::kImageNotCached), 404);
   EXPECT_EQ(answered(Code::kNotFound, reason::kModelNotFound), 404);
   EXPECT_EQ(answered(Code::kFailedPrecondition, reason::kImageIdConflict), 409);
+  EXPECT_EQ(answered(Code::kFailedPrecondition, reason::kMediaUnreachable),
+            400);
   EXPECT_EQ(answered(Code::kResourceExhausted, reason::kMediaTooLarge), 413);
   EXPECT_EQ(answered(Code::kInvalidArgument, reason::kInvalidRequest), 422);
   EXPECT_EQ(answered(Code::kResourceExhausted, reason::kOverloaded), 429);
