@@ -114,8 +114,8 @@ absl::StatusOr<v1::ExplainResponse> ExplainRequestTo(
     if (validator.aliases() != nullptr) {
       english = validator.aliases()->Find(prompt.text());
     }
-    absl::StatusOr<v1::ExplainResponse::Prompt> explained = ExplainText(
-        english.value_or(prompt.text()), segmenter.tokenizer());
+    absl::StatusOr<v1::ExplainResponse::Prompt> explained =
+        ExplainText(english.value_or(prompt.text()), segmenter.tokenizer());
     if (!explained.ok()) continue;  // told as a violation already
     explained->set_prompt_index(i);
     if (info.has_value()) {

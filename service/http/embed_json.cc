@@ -20,10 +20,10 @@ absl::StatusOr<EmbedCall> ReadEmbedCall(const JsonFields& body,
   }
   call.image_id = std::string(body.Text("image_id").value_or(""));
   image->set_image_id(V1ImageId(call.image_id));
-  SAM3_RETURN_IF_ERROR(picture);
   if (compat == HttpCompat::kExact) HoldImage(image, &call.held);
   SAM3_ASSIGN_OR_RETURN(*call.request.mutable_model_id(), ReadModelId(body));
   call.request.set_request_id(ReadRequestId(body));
+  SAM3_RETURN_IF_ERROR(picture);
   return call;
 }
 

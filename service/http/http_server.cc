@@ -29,11 +29,12 @@ constexpr size_t kMaxHeaderBytes = 32 << 10;
 // since many read no answer before they have sent everything.
 constexpr size_t kPatience = 4;
 
-HttpResponse Plain(int status, std::string message) {
+HttpResponse Plain(int status, std::string message, const char* reason) {
   return {status,
           "application/json",
           {},
-          absl::StrCat("{\"message\":\"", message, "\"}")};
+          absl::StrCat("{\"message\":\"", message, "\",\"reason\":\"", reason,
+                       "\"}")};
 }
 
 // One request on one connection. The library's thread builds it up; from the
@@ -216,7 +217,7 @@ class MicrohttpdServer final : public HttpServer {
   }
 
   static HttpResponse Stops() {
-    HttpResponse response = Plain(503, "the server stops");
+    HttpResponse response = Plain(503, "the server stops", "DRAINING");
     response.headers = {{"Connection", "close"}, {"Retry-After", "1"}};
     return response;
   }
@@ -317,14 +318,17 @@ class MicrohttpdServer final : public HttpServer {
   }
 
   static HttpResponse NoRoom() {
-    HttpResponse response = Plain(503, "too many requests are under way");
+    HttpResponse response =
+        Plain(503, "too many requests are under way", "OVERLOADED");
     response.headers = {{"Retry-After", "1"}};
     return response;
   }
 
   HttpResponse TooLarge() const {
-    return Plain(413, absl::StrCat("the body is larger than ",
-                                   options_.max_body_bytes, " bytes"));
+    return Plain(413,
+                 absl::StrCat("the body is larger than ",
+                              options_.max_body_bytes, " bytes"),
+                 "MEDIA_TOO_LARGE");
   }
 
   static void OnCompleted(void* self, MHD_Connection*, void** slot,

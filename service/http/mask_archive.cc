@@ -40,13 +40,22 @@ void FillRows(const MaskRuns& runs, std::string* rows) {
   rows->assign(rows->size(), 0);
   const auto width = static_cast<size_t>(runs.width);
   const auto height = static_cast<size_t>(runs.height);
-  size_t at = 0;
+  size_t x = 0;
+  size_t y = 0;
   bool inside = false;
   for (const uint32_t run : runs.counts) {
-    for (const size_t end = at + run; inside && at < end; ++at) {
-      (*rows)[at % height * width + at / height] = 1;
+    if (inside) {
+      for (uint32_t i = 0; i < run; ++i) {
+        (*rows)[y * width + x] = 1;
+        if (++y == height) {
+          y = 0;
+          ++x;
+        }
+      }
+    } else {
+      x += (y + run) / height;
+      y = (y + run) % height;
     }
-    if (!inside) at += run;
     inside = !inside;
   }
 }

@@ -22,7 +22,7 @@ class ObjectReader {
   }
 
   absl::StatusOr<ObjectCall> Read() {
-    SAM3_RETURN_IF_ERROR(Picture());
+    const absl::Status picture = Picture();
     AllPrompts();
     Format();
     v1::SegmentObjectsRequest& request = call_.request;
@@ -34,6 +34,7 @@ class ObjectReader {
         !exact_ && body_.Flag("return_all_candidates").value_or(false));
     // `sam2_version_id` and `model_id` change nothing on the public server.
     request.set_request_id(ReadRequestId(body_));
+    SAM3_RETURN_IF_ERROR(picture);
     return std::move(call_);
   }
 
