@@ -18,6 +18,7 @@ RunCommand AddInfoCommand(CLI::App* app);
 RunCommand AddExplainCommand(CLI::App* app);
 RunCommand AddVerifyCommand(CLI::App* app);
 RunCommand AddDoctorCommand(CLI::App* app);
+RunCommand AddKeysCommand(CLI::App* app);
 RunCommand AddSceneCommand(CLI::App* app);
 
 }  // namespace sam3

@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
       {"explain", "Say what a request would do", sam3::AddExplainCommand},
       {"verify", "Check a model folder", sam3::AddVerifyCommand},
       {"doctor", "Check this machine", sam3::AddDoctorCommand},
+      {"keys", "Make, list and revoke keys", sam3::AddKeysCommand},
       {"scene", "Draw shapes that the demo model knows",
        sam3::AddSceneCommand}};
   std::vector<std::pair<CLI::App*, sam3::RunCommand>> commands;

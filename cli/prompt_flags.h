@@ -25,6 +25,9 @@ struct PromptFlags {
   bool allow_truncation = false;
 };
 
+// --api-key-file, --tls and their like.
+void AddSecurityFlags(CLI::App* app, ConnectionOptions* options);
+// Those, and where the server is.
 void AddConnectionFlags(CLI::App* app, ConnectionOptions* options);
 // --device and --dtype, for commands that need no service.
 void AddEngineFlags(CLI::App* app, EngineOptions* engine);

@@ -45,13 +45,21 @@ inline constexpr absl::string_view kDraining = "DRAINING";
 inline constexpr absl::string_view kDeviceLost = "DEVICE_LOST";
 inline constexpr absl::string_view kEngineFailure = "ENGINE_FAILURE";
 
+inline constexpr absl::string_view kKeyMissing = "KEY_MISSING";
+inline constexpr absl::string_view kKeyInvalid = "KEY_INVALID";
+inline constexpr absl::string_view kKeyExpired = "KEY_EXPIRED";
+inline constexpr absl::string_view kKeyRevoked = "KEY_REVOKED";
+inline constexpr absl::string_view kKeyScope = "KEY_SCOPE";
+inline constexpr absl::string_view kKeyLimit = "KEY_LIMIT";
+
 inline constexpr absl::string_view kAll[] = {
     kInvalidRequest,   kMediaUndecodable, kImageNotCached,  kLogitsNotCached,
     kModelNotFound,    kPromptNotFound,   kImageIdConflict, kSourceNotAllowed,
     kMediaUnreachable, kOverloaded,       kMediaTooLarge,   kDeviceMemory,
     kSlowConsumer,     kSlowProducer,     kNotOffered,      kDeadline,
     kCancelled,        kNotReady,         kDraining,        kDeviceLost,
-    kEngineFailure};
+    kEngineFailure,    kKeyMissing,       kKeyInvalid,      kKeyExpired,
+    kKeyRevoked,       kKeyScope,         kKeyLimit};
 }  // namespace reason
 
 inline constexpr absl::string_view kReasonPayload = "sam3/reason";

@@ -12,10 +12,10 @@
 namespace sam3 {
 namespace {
 
-// A download takes seconds at worst.
-constexpr absl::Duration kFetchRetryDelay = absl::Seconds(1);
 // Objects that cost the device about as much as one concept on one picture.
 constexpr size_t kObjectsPerPair = 8;
+// A download takes seconds at worst.
+constexpr absl::Duration kFetchRetryDelay = absl::Seconds(1);
 
 }  // namespace
 
@@ -158,6 +158,7 @@ absl::Status StillRequest::LookUpOrDecode(EngineInput* input) {
     return WithField(image.status(), field);
   }
   input->image = *std::move(image);
+  context_->AddPixels(int64_t{input->image.width()} * input->image.height());
   facts.image = {input->image.width(), input->image.height(),
                  header->exif_orientation, std::move(digest), name};
   facts.timings.decode = core_.clock.Now() - start;

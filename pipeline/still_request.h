@@ -21,8 +21,8 @@ namespace sam3 {
 // device, encoded on the encode pool. Asks before every stage whether the
 // answer is still wanted. Owns itself through the closures and the job that
 // carry it on. What is asked about the picture and how it is answered is the
-// derived class's. Threads: Abandon() from any; everything else one stage after
-// the other.
+// derived class's.
+// Threads: Abandon() from any; everything else one stage after the other.
 class StillRequest : public std::enable_shared_from_this<StillRequest> {
  public:
   virtual ~StillRequest() = default;

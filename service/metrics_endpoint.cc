@@ -137,6 +137,8 @@ class ServerNumbers {
     out->Value("sam3_insecure_option", "1 where a protection is off.",
                sources_.insecure_no_auth ? 1 : 0, {{"name", "no_auth"}});
     out->Value("sam3_insecure_option", "1 where a protection is off.",
+               sources_.plaintext ? 1 : 0, {{"name", "plaintext"}});
+    out->Value("sam3_insecure_option", "1 where a protection is off.",
                sources_.url_http ? 1 : 0, {{"name", "url_http"}});
     out->Value("sam3_insecure_option", "1 where a protection is off.",
                sources_.url_networks ? 1 : 0, {{"name", "url_cidr"}});
@@ -166,6 +168,25 @@ class ServerNumbers {
                  sources_.rpc.failed(reason).value(),
                  {{"reason", std::string(reason::kAll[reason])}});
     }
+    if (sources_.keys != nullptr) Keys(*sources_.keys, out);
+  }
+
+  static void Keys(const KeyMetrics& keys, FamilyWriter* out) {
+    for (size_t i = 0; i < keys.refused.size(); ++i) {
+      out->Count(
+          "sam3_key_refusals_total", "Calls refused for their key, by reason.",
+          keys.refused[i].value(), {{"reason", std::string(kKeyReasons[i])}});
+    }
+    out->Value("sam3_keys", "Keys in the file that is in force.",
+               static_cast<double>(keys.keys.value()));
+    out->Value("sam3_keys_stale",
+               "1 while the key file cannot be used and older keys are in "
+               "force.",
+               static_cast<double>(keys.stale.value()));
+    out->Count("sam3_key_reloads_total", "Key files read, by outcome.",
+               keys.reloads.value(), {{"outcome", "ok"}});
+    out->Count("sam3_key_reloads_total", "Key files read, by outcome.",
+               keys.failed_reloads.value(), {{"outcome", "failed"}});
   }
 
   void Requests(FamilyWriter* out) const {

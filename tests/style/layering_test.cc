@@ -92,6 +92,21 @@ TEST(LayeringTest, GrpcAndProtobufStayInTheService) {
           "tests/cli/", "benchmarks/"});
 }
 
+TEST(LayeringTest, KeysKnowNoTransport) {
+  int seen = 0;
+  for (const SourceFile& source : Sources()) {
+    if (!absl::StartsWith(source.path, "service/keys/")) continue;
+    ++seen;
+    for (const std::string& include : source.includes) {
+      EXPECT_FALSE(
+          StartsWithAny(include, {"grpc", "google/", "service/rpc/"}) ||
+          absl::EndsWith(include, ".pb.h"))
+          << source.path << " includes " << include;
+    }
+  }
+  EXPECT_GT(seen, 0);
+}
+
 TEST(LayeringTest, MediaLibrariesStayInMedia) {
   Forbid("FFmpeg, image codecs, libcurl and c-ares belong to pipeline/media",
          [](const std::string& include) {
