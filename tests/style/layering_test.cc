@@ -108,10 +108,10 @@ TEST(LayeringTest, KeysKnowNoTransport) {
 }
 
 TEST(LayeringTest, MediaLibrariesStayInMedia) {
-  Forbid("FFmpeg and the image codecs belong to pipeline/media",
+  Forbid("FFmpeg, image codecs, libcurl and c-ares belong to pipeline/media",
          [](const std::string& include) {
-           return StartsWithAny(
-               include, {"libav", "libsw", "jpeglib", "png.h", "webp/"});
+           return StartsWithAny(include, {"libav", "libsw", "jpeglib", "png.h",
+                                          "webp/", "curl/", "ares"});
          },
          {"pipeline/media/", "tests/pipeline/media/"});
 }
