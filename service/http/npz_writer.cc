@@ -94,6 +94,8 @@ void NpzWriter::BeginArray(absl::string_view name, absl::string_view dtype,
 }
 
 void NpzWriter::Append(absl::string_view bytes) {
+  // zlib takes a null pointer for the question where to begin.
+  if (bytes.empty()) return;
   Entry& entry = entries_.back();
   entry.size += bytes.size();
   entry.crc = static_cast<uint32_t>(crc32_z(
