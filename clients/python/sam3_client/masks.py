@@ -147,16 +147,15 @@ def decode_rle(counts: Union[str, bytes], height: int,
     """
     text = counts.encode("ascii") if isinstance(counts, str) else counts
     digits = np.frombuffer(text, np.uint8).astype(np.int64) - 48
-    if digits.size and (digits.min() < 0 or digits.max() > 63
-                        or digits[-1] & 32):
+    if (digits.size == 0 or digits.min() < 0 or digits.max() > 63
+            or digits[-1] & 32):
         raise ValueError("these are no COCO counts")
     last = np.flatnonzero((digits & 32) == 0)
     first = np.concatenate(([0], last[:-1] + 1))
     place = np.arange(digits.size) - np.repeat(first, last - first + 1)
-    if digits.size and place.max() > 8:
+    if place.max() > 8:
         raise ValueError("these are no COCO counts")
-    runs = (np.add.reduceat((digits & 31) << (5 * place), first)
-            if last.size else np.zeros(0, np.int64))
+    runs = np.add.reduceat((digits & 31) << (5 * place), first)
     runs -= ((digits[last] & 16) << 1) << (5 * place[last])
     runs[1::2] = np.cumsum(runs[1::2])
     runs[2::2] = np.cumsum(runs[2::2])

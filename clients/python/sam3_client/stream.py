@@ -54,10 +54,10 @@ class Stream(Iterator[StreamEvent]):
             if self._requests.closed:
                 raise StopIteration from None
             self.close()
-            raise error_from_call(error) from error
+            # An input that broke off may be why the server complains.
+            raise self._take_failure() or error_from_call(error) from error
         self.close()
-        failure, self._requests.failure = self._requests.failure, None
-        raise failure or StopIteration
+        raise self._take_failure() or StopIteration
 
     def update_prompts(self,
                        add: Union[PromptLike, Sequence[PromptLike]] = (),
@@ -89,6 +89,10 @@ class Stream(Iterator[StreamEvent]):
         # An exception in __init__ leaves no call.
         if hasattr(self, "_call"):
             self.close()
+
+    def _take_failure(self) -> Optional[BaseException]:
+        failure, self._requests.failure = self._requests.failure, None
+        return failure
 
 
 class _Requests(Iterator[Request]):
