@@ -48,7 +48,7 @@ def call_with_retries(attempt: Callable[[Optional[float]], _Answer],
             now = time.monotonic() - start
             if (delay is None or number == policy.max_attempts
                     or now + delay > last_start):
-                raise error from failure
+                raise error from None
         time.sleep(delay)
     raise ValueError("max_attempts must be at least 1")
 

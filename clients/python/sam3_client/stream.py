@@ -55,7 +55,7 @@ class Stream(Iterator[StreamEvent]):
                 raise StopIteration from None
             self.close()
             # An input that broke off may be why the server complains.
-            raise self._take_failure() or error_from_call(error) from error
+            raise self._take_failure() or error_from_call(error) from None
         self.close()
         raise self._take_failure() or StopIteration
 
