@@ -252,7 +252,7 @@ class EndTest(StreamTest):
         self.assert_one_line_about("OK")
 
     def test_a_camera_that_blocks_does_not_block_the_end(self):
-        hangs, over = threading.Event(), threading.Event()
+        hangs, over, released = (threading.Event() for _ in range(3))
 
         def frames():
             try:
@@ -261,14 +261,16 @@ class EndTest(StreamTest):
                 over.wait(60)
                 yield FILE
             finally:
-                hangs.clear()
+                released.set()
 
         with self.client.stream(frames(), "red") as stream:
             next(stream)
             self.assertTrue(hangs.wait(10))
         self.assertEqual(self.server.await_idle()["sam3_streams_active"], 0)
-        self.assertTrue(hangs.is_set())
+        self.assertFalse(released.is_set())
         over.set()
+        self.assertTrue(released.wait(10))
+        self.assertEqual(list(stream), [])
 
 
 class VideoTest(unittest.TestCase):
@@ -296,9 +298,14 @@ class VideoTest(unittest.TestCase):
                 self.assertGreater(known.frame_rate, 0)
             with self.assertRaises(FileNotFoundError):
                 list(client.stream("nowhere.mp4", "red"))
-            with client.stream(ServerFile("clip.mp4"), "red") as stream:
-                next(stream)
+            before = set(threading.enumerate())
+            for _ in client.stream(ServerFile("clip.mp4"), "red"):
+                break
+            gc.collect()
             self.assertEqual(server.await_idle()["sam3_streams_active"], 0)
+            for thread in set(threading.enumerate()) - before:
+                thread.join(10)
+                self.assertFalse(thread.is_alive(), thread)
 
 
 if __name__ == "__main__":
