@@ -15,8 +15,8 @@ import pycocotools.mask
 from running_server import RunningServer, draw
 
 import sam3_client
-from sam3_client import (Box, MaskOptions, ObjectPrompt, Prompt, Sam3Error,
-                         encode_picture)
+from sam3_client import (Box, MaskOptions, ObjectPrompt, Point, Prompt,
+                         Sam3Error, encode_picture)
 
 PICTURE = draw(red=(10, 16, 60, 64), blue=(80, 72, 120, 88))
 FILE = encode_picture(PICTURE)
@@ -169,6 +169,68 @@ class SegmentTest(ClientTest):
             len(self.client.segment(PICTURE, "cat").to_detections()), 0)
         boxes = self.client.segment(PICTURE, "red", mask_format="none")
         self.assertIsNone(boxes.to_detections().mask)
+
+
+class ClickTest(ClientTest):
+    def test_masks_what_is_under_it(self):
+        found = self.client.click(PICTURE, [(40, 40)])
+        self.assertGreater(found.object_score, 0.9)
+        self.assertFalse(found.refined)
+        self.assertEqual(len(found.masks), 1)
+        np.testing.assert_allclose(found.best.box, (10, 16, 60, 64), atol=2)
+        self.assertEqual(found.best.mask.shape, (96, 128))
+        self.assertEqual(found.best.mask.sum(), found.best.area)
+        self.assertTrue(found.best.mask[40, 40])
+        self.assertAlmostEqual(found.best.predicted_iou, 0.9, places=5)
+        self.assertEqual(found.best.logits_handle, "")
+        nothing = self.client.click(PICTURE, [Point(0.9, 0.1,
+                                                    normalized=True)])
+        self.assertLess(nothing.object_score, 0.1)
+
+    def test_proposals(self):
+        proposed = self.client.click(PICTURE, [(40, 40)], all_candidates=True)
+        quality = [mask.predicted_iou for mask in proposed.masks]
+        self.assertEqual(len(quality), 3)
+        self.assertEqual(quality, sorted(quality, reverse=True))
+        single = self.client.click(PICTURE, [(40, 40)], all_candidates=True,
+                                   multimask=False)
+        self.assertEqual(len(single.masks), 1)
+
+    def test_an_earlier_mask_is_refined(self):
+        picture = self.client.embed(PICTURE)
+        first = self.client.click(picture, [(40, 40)], save_logits=True)
+        self.assertNotEqual(first.best.logits_handle, "")
+        second = self.client.click(
+            picture, [(40, 40), (12, 20, False)],
+            logits_handle=first.best.logits_handle)
+        self.assertTrue(second.refined)
+        self.assertGreater(second.best.predicted_iou,
+                           first.best.predicted_iou)
+        error = self.error_of(lambda: self.client.click(
+            picture, logits_handle="unknown"))
+        self.assertEqual(error.reason, "LOGITS_NOT_CACHED")
+
+    def test_several_objects(self):
+        answer = self.client.segment_objects(
+            PICTURE, [ObjectPrompt([(90, 80)], prompt_id="b"),
+                      ObjectPrompt(box=(10, 16, 60, 64))],
+            mask_format="none", save_logits=True)
+        self.assertEqual([r.prompt_id for r in answer.results], ["b", ""])
+        self.assertEqual([r.prompt_index for r in answer.results], [0, 1])
+        np.testing.assert_allclose([r.best.box[0] for r in answer.results],
+                                   (80, 10), atol=2)
+        with self.assertRaisesRegex(ValueError, "mask_format"):
+            answer.results[0].best.mask
+        more = self.client.segment_objects(
+            PICTURE, [ObjectPrompt([(90, 80), (100, 80)])], load_logits=True)
+        self.assertTrue(more.results[0].refined)
+        self.assertTrue(more.embedding_cached)
+
+    def test_all_violations(self):
+        error = self.error_of(lambda: self.client.segment_objects(
+            PICTURE, [ObjectPrompt(), ObjectPrompt([(500, 5)])]))
+        self.assertEqual({v.field for v in error.violations},
+                         {"prompts[0]", "prompts[1].points[0]"})
 
 
 class EmbeddingTest(ClientTest):

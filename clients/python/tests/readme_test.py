@@ -54,7 +54,7 @@ class ReadmeTest(unittest.TestCase):
 
     def test_clicks(self):
         told = self.run_example(examples(README)[1])
-        self.assertRegex(told, r"^0\.\d\d, \d+ pixels\n0\.\d\d, \d+ pixels\n$")
+        self.assertRegex(told, r"^0\.90, \d+ pixels\n0\.95, \d+ pixels\n$")
 
     def test_a_camera(self):
         clip = self.folder / "clip.mp4"
