@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from sam3_client._proto.sam3.v1 import stream_pb2
 from sam3_client.detections import make_detections
@@ -130,13 +130,11 @@ def _drop_reason(reason: stream_pb2.DropReason) -> str:
     return _name(stream_pb2.DropReason, reason, "DROP_REASON_")
 
 
-def _name(enum: type, value: int, prefix: str) -> str:
+def _name(enum: Any, value: int, prefix: str) -> str:
     """A value of a later version is told as its number."""
-    known = value in enum.values()  # type: ignore[attr-defined]
-    if not known:
+    if value not in enum.values():
         return str(value)
-    name: str = enum.Name(value)  # type: ignore[attr-defined]
-    return name[len(prefix):]
+    return str(enum.Name(value)[len(prefix):])
 
 
 class EventReader:

@@ -4,7 +4,6 @@ import pathlib
 import re
 import tempfile
 import unittest
-import unittest.mock
 
 import grpc
 from scripted_server import ScriptedServer, failure
@@ -147,38 +146,6 @@ class RetryTest(unittest.TestCase):
             file.flush()
             client.upload(file.name)
         self.assertEqual(server.uploads, [data, data])
-
-
-class KeyTest(unittest.TestCase):
-    def test_is_sent_with_every_call(self):
-        with ScriptedServer() as server, Client(
-                server.address, api_key="sesame") as client:
-            client.info()
-            list(client.stream([], "red"))
-        self.assertEqual([call.get("x-api-key") for call in server.metadata],
-                         ["sesame"] * 2)
-
-    def test_comes_from_the_environment(self):
-        with unittest.mock.patch.dict("os.environ", SAM3_API_KEY="sesame\n"):
-            with ScriptedServer() as server, Client(server.address) as client:
-                client.info()
-            with ScriptedServer() as other, Client(other.address,
-                                                   api_key="") as client:
-                client.info()
-        self.assertEqual(server.metadata[0].get("x-api-key"), "sesame")
-        self.assertNotIn("x-api-key", other.metadata[0])
-
-    def test_does_not_leave_the_machine_unencrypted(self):
-        for address in ("192.0.2.1:50051", "example.com:50051",
-                        "dns:///example.com:50051"):
-            with self.assertRaisesRegex(ValueError, "unencrypted"):
-                Client(address, api_key="sesame")
-            Client(address).close()
-            Client(address, api_key="sesame", tls=False).close()
-            Client(address, api_key="sesame", tls=True).close()
-        for address in ("localhost:1", "127.0.0.1:1", "[::1]:1",
-                        "unix:/tmp/x"):
-            Client(address, api_key="sesame").close()
 
 
 if __name__ == "__main__":

@@ -31,14 +31,17 @@ class ScriptedServer(stubs.SegmentationServiceServicer):
     """Answers GetServerInfo, UploadImage and SegmentStream with `script`, one
     entry a call, then well; notes when calls came and what they brought."""
 
-    def __init__(self, script: Sequence[status_pb2.Status] = ()):
+    def __init__(self, script: Sequence[status_pb2.Status] = (),
+                 credentials: Optional[grpc.ServerCredentials] = None):
         self.script = list(script)
         self.times: list[float] = []
         self.metadata: list[dict[str, str]] = []
         self.uploads: list[bytes] = []
         self._server = grpc.server(futures.ThreadPoolExecutor(2))
         stubs.add_SegmentationServiceServicer_to_server(self, self._server)
-        port = self._server.add_insecure_port("127.0.0.1:0")
+        port = (self._server.add_insecure_port("127.0.0.1:0")
+                if credentials is None else
+                self._server.add_secure_port("127.0.0.1:0", credentials))
         self.address = f"127.0.0.1:{port}"
         self._server.start()
 
