@@ -11,12 +11,14 @@ namespace sam3 {
 using RunCommand = std::function<int()>;
 
 RunCommand AddSegmentCommand(CLI::App* app);
+RunCommand AddClickCommand(CLI::App* app);
 RunCommand AddStreamCommand(CLI::App* app);
 RunCommand AddTensorsCommand(CLI::App* app);
 RunCommand AddInfoCommand(CLI::App* app);
 RunCommand AddExplainCommand(CLI::App* app);
 RunCommand AddVerifyCommand(CLI::App* app);
 RunCommand AddDoctorCommand(CLI::App* app);
+RunCommand AddKeysCommand(CLI::App* app);
 RunCommand AddSceneCommand(CLI::App* app);
 
 }  // namespace sam3

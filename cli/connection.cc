@@ -1,10 +1,15 @@
 #include "cli/connection.h"
 
+#include <grpcpp/support/client_interceptor.h>
+
 #include <chrono>
 #include <cstdio>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "cli/api_key.h"
+#include "cli/prompt_flags.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "inference/base/clock.h"
@@ -12,6 +17,8 @@
 #include "inference/engine_factory.h"
 #include "pipeline/metrics.h"
 #include "pipeline/segmenter_factory.h"
+#include "service/keys/secret.h"
+#include "service/listen_address.h"
 #include "service/server.h"
 #include "service/version.h"
 
@@ -21,18 +28,80 @@ namespace {
 constexpr int kMaxMessageBytes = 128 << 20;
 constexpr std::chrono::seconds kConnectTimeout(5);
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+using grpc::experimental::ClientRpcInfo;
+using grpc::experimental::InterceptionHookPoints;
+using grpc::experimental::Interceptor;
+using grpc::experimental::InterceptorBatchMethods;
+
+// Adds the key to every call's metadata. gRPC's own way, call credentials, does
+// not work without TLS, as on loopback.
+class KeyPresenter final : public Interceptor {
+ public:
+  explicit KeyPresenter(const Secret& key) : key_(key) {}
+  void Intercept(InterceptorBatchMethods* batch) override {
+    if (batch->QueryInterceptionHookPoint(
+            InterceptionHookPoints::PRE_SEND_INITIAL_METADATA)) {
+      batch->GetSendInitialMetadata()->emplace("x-api-key", key_.Reveal());
+    }
+    batch->Proceed();
+  }
+
+ private:
+  const Secret& key_;
+};
+
+class KeyPresenterFactory final
+    : public grpc::experimental::ClientInterceptorFactoryInterface {
+ public:
+  explicit KeyPresenterFactory(Secret key) : key_(std::move(key)) {}
+  Interceptor* CreateClientInterceptor(ClientRpcInfo*) override {
+    return new KeyPresenter(key_);
+  }
+
+ private:
+  const Secret key_;
+};
+
+std::shared_ptr<grpc::Channel> ChannelTo(
+    const std::string& address,
+    const std::shared_ptr<grpc::ChannelCredentials>& credentials, Secret key) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   arguments.SetMaxSendMessageSize(kMaxMessageBytes);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
-                                   arguments);
+  std::vector<
+      std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>>
+      interceptors;
+  if (!key.empty()) {
+    interceptors.push_back(
+        std::make_unique<KeyPresenterFactory>(std::move(key)));
+  }
+  return grpc::experimental::CreateCustomChannelWithInterceptors(
+      address, credentials, arguments, std::move(interceptors));
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeCredentials(
+    const ConnectionOptions& options) {
+  if (!options.tls) return grpc::InsecureChannelCredentials();
+  if (options.tls_certificate_file.empty() !=
+      options.tls_private_key_file.empty()) {
+    return absl::InvalidArgumentError(
+        "--tls-cert and --tls-key belong together");
+  }
+  grpc::SslCredentialsOptions files;
+  for (const auto& [path, text] :
+       {std::pair{&options.tls_ca_file, &files.pem_root_certs},
+        std::pair{&options.tls_certificate_file, &files.pem_cert_chain},
+        std::pair{&options.tls_private_key_file, &files.pem_private_key}}) {
+    if (path->empty()) continue;
+    SAM3_ASSIGN_OR_RETURN(*text, ReadWholeFile(*path));
+  }
+  return grpc::SslCredentials(files);
 }
 
 class RemoteConnection final : public Connection {
  public:
-  explicit RemoteConnection(const std::string& address)
-      : channel_(MakeChannel(address)),
+  explicit RemoteConnection(std::shared_ptr<grpc::Channel> channel)
+      : channel_(std::move(channel)),
         stub_(v1::SegmentationService::NewStub(channel_)) {}
 
   bool Await() {
@@ -71,7 +140,8 @@ class InProcessConnection final : public Connection {
         connection->server_,
         Server::Start(server, std::move(segmenter), connection->calls_));
     connection->remote_ = std::make_unique<RemoteConnection>(
-        absl::StrCat("127.0.0.1:", connection->server_->port()));
+        ChannelTo(absl::StrCat("127.0.0.1:", connection->server_->port()),
+                  grpc::InsecureChannelCredentials(), Secret()));
     return connection;
   }
 
@@ -87,10 +157,25 @@ class InProcessConnection final : public Connection {
 
 }  // namespace
 
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(
+    const ConnectionOptions& options) {
+  SAM3_ASSIGN_OR_RETURN(Secret key, FindApiKey(options.api_key_file));
+  SAM3_ASSIGN_OR_RETURN(const auto credentials, MakeCredentials(options));
+  if (!key.empty() && !options.tls && !options.plaintext &&
+      !IsLoopback(options.server)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the key would travel to ", options.server,
+        " unencrypted; add --tls, or --tls-ca FILE, or --plaintext if that is "
+        "meant"));
+  }
+  return ChannelTo(options.server, credentials, std::move(key));
+}
+
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(
     const ConnectionOptions& options) {
   if (options.in_process) return InProcessConnection::Open(options);
-  auto connection = std::make_unique<RemoteConnection>(options.server);
+  SAM3_ASSIGN_OR_RETURN(auto channel, MakeChannel(options));
+  auto connection = std::make_unique<RemoteConnection>(std::move(channel));
   if (!connection->Await()) {
     return absl::UnavailableError(absl::StrCat(
         "no server answers at ", options.server,

@@ -19,13 +19,29 @@ struct ConnectionOptions {
   std::string device = "cpu";
   std::string dtype = "auto";
   std::string media_root;
+  // Where the key is that calls present; empty: the environment's.
+  std::string api_key_file;
+  // With TLS; the server is checked against `tls_ca_file`, or what the system
+  // trusts where that is empty.
+  bool tls = false;
+  std::string tls_ca_file;
+  // What the client proves itself with, where the server asks.
+  std::string tls_certificate_file;
+  std::string tls_private_key_file;
+  // A key may go to other hosts unencrypted.
+  bool plaintext = false;
 };
+
+// A channel on which every call presents the key. INVALID_ARGUMENT and
+// NOT_FOUND for files that do not serve; says what to do.
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(
+    const ConnectionOptions& options);
 
 // A stub and whatever has to live as long as it. Used by one thread.
 class Connection {
  public:
   // Loads the model for an in-process server, which blocks; otherwise waits a
-  // moment for the server. UNAVAILABLE says what to do.
+  // moment for the server. UNAVAILABLE says what to do; otherwise as above.
   static absl::StatusOr<std::unique_ptr<Connection>> Open(
       const ConnectionOptions& options);
   virtual ~Connection() = default;

@@ -17,6 +17,7 @@
 #include "cli/machine_facts.h"
 #include "cli/output.h"
 #include "cli/prompt_flags.h"
+#include "inference/base/status_macros.h"
 #include "inference/demo_model/embedded_model.h"
 #include "inference/engine_factory.h"
 #include "inference/model_folder.h"
@@ -36,8 +37,8 @@ constexpr std::chrono::seconds kAnswerTimeout(3);
 
 struct DoctorFlags {
   EngineOptions engine;
-  // Empty: only the default addresses are looked at.
-  std::string server;
+  // Without an address only the default ones are looked at.
+  ConnectionOptions server{.server = ""};
   bool json = false;
 };
 
@@ -75,13 +76,16 @@ std::vector<Finding> ModelFindings(const EngineOptions& options) {
 }
 
 // "sam3-server 0.1.0 (model)" when one answers.
-absl::StatusOr<std::string> AskServer(const std::string& address) {
-  const auto stub = v1::SegmentationService::NewStub(
-      grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+absl::StatusOr<std::string> AskServer(const ConnectionOptions& options) {
+  SAM3_ASSIGN_OR_RETURN(const auto channel, MakeChannel(options));
+  const auto stub = v1::SegmentationService::NewStub(channel);
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kAnswerTimeout);
   v1::GetServerInfoResponse info;
   const grpc::Status status = stub->GetServerInfo(&context, {}, &info);
+  if (status.error_code() == grpc::StatusCode::UNAUTHENTICATED) {
+    return absl::StrCat("sam3-server (", status.error_message(), ")");
+  }
   if (!status.ok()) return absl::UnavailableError(status.error_message());
   return absl::StrCat("sam3-server ", info.version(), " (", info.model().name(),
                       ")");
@@ -99,7 +103,7 @@ std::vector<Finding> PortFindings() {
     port.bind_error = TryToListen(port.address);
     port.serves_calls = port.address == calls;
     if (port.serves_calls && port.bind_error != 0) {
-      server = AskServer(calls).value_or("");
+      server = AskServer({.server = calls}).value_or("");
     }
     port.server = server;
   }
@@ -109,8 +113,9 @@ std::vector<Finding> PortFindings() {
   return findings;
 }
 
-Finding RemoteServer(const std::string& address) {
-  const auto answer = AskServer(address);
+Finding RemoteServer(const ConnectionOptions& options) {
+  const std::string& address = options.server;
+  const auto answer = AskServer(options);
   if (answer.ok()) {
     return {"server", Verdict::kGood,
             absl::StrCat(*answer, " answers at ", address)};
@@ -143,11 +148,13 @@ std::vector<Finding> Examine(const DoctorFlags& flags) {
   for (Finding& finding : PortFindings()) {
     findings.push_back(std::move(finding));
   }
-  if (!flags.server.empty()) findings.push_back(RemoteServer(flags.server));
+  if (!flags.server.server.empty())
+    findings.push_back(RemoteServer(flags.server));
   findings.push_back(
-      {"keys", Verdict::kNote, "this version asks clients for no keys",
-       "keep it on loopback, or behind something that does ask; other "
-       "addresses need --insecure-no-auth"});
+      {"keys", Verdict::kNote,
+       "without keys and TLS a server listens on loopback only",
+       "for other addresses make a key (sam3ctl keys new --file keys.json --id "
+       "NAME), and give sam3-server --keys, --tls-cert and --tls-key"});
   findings.push_back(JudgeClock(ReadClockFacts()));
   findings.push_back(OpenFiles());
   return findings;
@@ -208,8 +215,9 @@ RunCommand AddDoctorCommand(CLI::App* app) {
   app->add_option("--model", flags->engine.model_dir,
                   "Model folder (default: the embedded demo model)");
   AddEngineFlags(app, &flags->engine);
-  app->add_option("--server", flags->server,
+  app->add_option("--server", flags->server.server,
                   "Also ask the server at this address");
+  AddSecurityFlags(app, &flags->server);
   app->add_flag("--json", flags->json, "Print one JSON document");
   app->footer(
       "Exit status 1: at least one problem.\n"

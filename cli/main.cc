@@ -28,12 +28,15 @@ int main(int argc, char** argv) {
   };
   const Entry entries[] = {
       {"segment", "Find things in a picture", sam3::AddSegmentCommand},
+      {"click", "Mask the object under a click or in a box",
+       sam3::AddClickCommand},
       {"stream", "Find things in a video", sam3::AddStreamCommand},
       {"tensors", "Write the model's raw outputs", sam3::AddTensorsCommand},
       {"info", "Describe the server", sam3::AddInfoCommand},
       {"explain", "Say what a request would do", sam3::AddExplainCommand},
       {"verify", "Check a model folder", sam3::AddVerifyCommand},
       {"doctor", "Check this machine", sam3::AddDoctorCommand},
+      {"keys", "Make, list and revoke keys", sam3::AddKeysCommand},
       {"scene", "Draw shapes that the demo model knows",
        sam3::AddSceneCommand}};
   std::vector<std::pair<CLI::App*, sam3::RunCommand>> commands;

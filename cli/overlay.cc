@@ -118,11 +118,24 @@ void DrawLabel(const std::string& text, cv::Point corner,
               pen.letter_stroke, cv::LINE_AA);
 }
 
+void DrawClick(const v1::Point& click, const Pen& pen, cv::Mat* canvas) {
+  const cv::Point centre(static_cast<int>(click.x()),
+                         static_cast<int>(click.y()));
+  const cv::Scalar colour = click.label() == v1::Point::LABEL_NEGATIVE
+                                ? cv::Scalar(230, 40, 40)
+                                : cv::Scalar(40, 200, 60);
+  const int radius = 3 * pen.line;
+  cv::circle(*canvas, centre, radius + pen.line, cv::Scalar(255, 255, 255),
+             cv::FILLED, cv::LINE_AA);
+  cv::circle(*canvas, centre, radius, colour, cv::FILLED, cv::LINE_AA);
+}
+
 }  // namespace
 
 absl::StatusOr<Image> DrawOverlay(const Image& picture,
                                   const std::vector<v1::PromptResult>& results,
-                                  const std::vector<std::string>& labels) {
+                                  const std::vector<std::string>& labels,
+                                  const std::vector<v1::Point>& clicks) {
   HeapAllocator allocator;
   const std::shared_ptr<uint8_t> pixels =
       allocator.Allocate(picture.size_bytes());
@@ -150,6 +163,7 @@ absl::StatusOr<Image> DrawOverlay(const Image& picture,
                 ColourOf(i), pen, &canvas);
     }
   }
+  for (const v1::Point& click : clicks) DrawClick(click, pen, &canvas);
   return Image(pixels, picture.width(), picture.height());
 }
 

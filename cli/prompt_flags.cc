@@ -12,8 +12,6 @@
 #include "inference/base/status_macros.h"
 
 namespace sam3 {
-namespace {
-
 absl::StatusOr<v1::Exemplar> ParseBox(absl::string_view text) {
   const absl::string_view whole = text;
   v1::Exemplar exemplar;
@@ -40,11 +38,31 @@ absl::StatusOr<v1::Exemplar> ParseBox(absl::string_view text) {
   return exemplar;
 }
 
-}  // namespace
+void AddSecurityFlags(CLI::App* app, ConnectionOptions* options) {
+  app->add_option("--api-key-file", options->api_key_file,
+                  "File with the key to present (default: what SAM3_API_KEY "
+                  "holds)");
+  app->add_flag("--tls", options->tls,
+                "Encrypt, and trust what the system does");
+  app->add_option_function<std::string>(
+      "--tls-ca",
+      [options](const std::string& file) {
+        options->tls = true;
+        options->tls_ca_file = file;
+      },
+      "Encrypt, and trust the certificates of this file (PEM)");
+  app->add_option("--tls-cert", options->tls_certificate_file,
+                  "Certificate to present to the server (PEM)");
+  app->add_option("--tls-key", options->tls_private_key_file,
+                  "Its private key (PEM)");
+  app->add_flag("--plaintext", options->plaintext,
+                "Send the key to other hosts unencrypted");
+}
 
 void AddConnectionFlags(CLI::App* app, ConnectionOptions* options) {
   app->add_option("--server", options->server, "Address of the server")
       ->capture_default_str();
+  AddSecurityFlags(app, options);
   app->add_option_function<std::string>(
       "--model",
       [options](const std::string& folder) {

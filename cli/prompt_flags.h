@@ -25,6 +25,9 @@ struct PromptFlags {
   bool allow_truncation = false;
 };
 
+// --api-key-file, --tls and their like.
+void AddSecurityFlags(CLI::App* app, ConnectionOptions* options);
+// Those, and where the server is.
 void AddConnectionFlags(CLI::App* app, ConnectionOptions* options);
 // --device and --dtype, for commands that need no service.
 void AddEngineFlags(CLI::App* app, EngineOptions* engine);
@@ -34,6 +37,9 @@ void AddPromptFlags(CLI::App* app, PromptFlags* flags);
 // when there is none. INVALID_ARGUMENT for a box that cannot be read.
 absl::StatusOr<std::vector<v1::ConceptPrompt>> MakePrompts(
     const PromptFlags& flags);
+
+// "x,y,width,height[:neg]".
+absl::StatusOr<v1::Exemplar> ParseBox(absl::string_view text);
 
 absl::StatusOr<v1::MaskOptions> MakeMaskOptions(const std::string& name);
 

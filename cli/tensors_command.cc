@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "cli/click_flags.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/prompt_flags.h"
@@ -20,10 +21,14 @@
 namespace sam3 {
 namespace {
 
+// Stands for the picture in requests that are only checked.
+constexpr char kReadAlready[] = "picture";
+
 struct ModelFlags {
   std::string image;
   std::string out;
   PromptFlags prompts;
+  ClickFlags clicks;
   EngineOptions engine;
 };
 
@@ -57,22 +62,18 @@ absl::Status WriteSafetensors(const std::vector<NamedTensor>& tensors,
                     absl::StrCat(path, ": cannot be written"));
 }
 
-absl::Status WriteTensors(const ModelFlags& flags) {
-  SAM3_ASSIGN_OR_RETURN(const std::string bytes, ReadWholeFile(flags.image));
+absl::StatusOr<std::vector<NamedTensor>> ConceptTensors(
+    const ModelFlags& flags, LoadedModel& model,
+    const RequestValidator& validator, const Image& image) {
   SAM3_ASSIGN_OR_RETURN(const auto prompts, MakePrompts(flags.prompts));
   if (prompts.size() != 1) {
     return absl::InvalidArgumentError("tensors takes one --text");
   }
-  SAM3_ASSIGN_OR_RETURN(LoadedModel model, LoadModel(flags.engine));
   v1::SegmentConceptsRequest request;
-  request.mutable_image()->set_content(bytes);
+  request.mutable_image()->set_image_id(kReadAlready);
   *request.add_prompts() = prompts.front();
-  const RequestValidator validator({}, *model.tokenizer, model.engine->info(),
-                                   "");
   SAM3_ASSIGN_OR_RETURN(const ConceptRequest valid,
                         validator.ValidateConcepts(request));
-  SAM3_ASSIGN_OR_RETURN(const Image image,
-                        DecodeImage(bytes, {}, model.engine->host_allocator()));
   SAM3_ASSIGN_OR_RETURN(
       const auto engine_prompts,
       ToEnginePrompts(valid.prompts, valid.options, image.width(),
@@ -86,6 +87,37 @@ absl::Status WriteTensors(const ModelFlags& flags) {
     ids.values.push_back(static_cast<float>(id));
   }
   tensors.push_back(std::move(ids));
+  return tensors;
+}
+
+absl::StatusOr<std::vector<NamedTensor>> ObjectTensors(
+    const ModelFlags& flags, LoadedModel& model,
+    const RequestValidator& validator, const Image& image) {
+  v1::SegmentObjectsRequest request;
+  request.mutable_image()->set_image_id(kReadAlready);
+  SAM3_ASSIGN_OR_RETURN(*request.add_prompts(),
+                        MakeObjectPrompt(flags.clicks, flags.prompts.boxes));
+  SAM3_ASSIGN_OR_RETURN(const ObjectRequest valid,
+                        validator.ValidateObjects(request));
+  SAM3_ASSIGN_OR_RETURN(
+      const auto prompts,
+      ToObjectPrompts(valid.prompts, image.width(), image.height(), nullptr));
+  return model.engine->RawObjectOutputs(image, prompts.front(),
+                                        !flags.clicks.single);
+}
+
+absl::Status WriteTensors(const ModelFlags& flags) {
+  SAM3_ASSIGN_OR_RETURN(const std::string bytes, ReadWholeFile(flags.image));
+  SAM3_ASSIGN_OR_RETURN(LoadedModel model, LoadModel(flags.engine));
+  const RequestValidator validator({}, *model.tokenizer, model.engine->info(),
+                                   "");
+  SAM3_ASSIGN_OR_RETURN(const Image image,
+                        DecodeImage(bytes, {}, model.engine->host_allocator()));
+  // A concept has a text; without one, a box is what a click is.
+  const auto read =
+      flags.prompts.texts.empty() ? &ObjectTensors : &ConceptTensors;
+  SAM3_ASSIGN_OR_RETURN(const std::vector<NamedTensor> tensors,
+                        read(flags, model, validator, image));
   SAM3_RETURN_IF_ERROR(WriteSafetensors(tensors, flags.out));
   for (const NamedTensor& tensor : tensors) {
     std::printf("%-16s [%s]\n", tensor.name.c_str(),
@@ -104,12 +136,16 @@ RunCommand AddTensorsCommand(CLI::App* app) {
   app->add_option("--model", flags->engine.model_dir,
                   "Model folder (default: the embedded demo model)");
   AddPromptFlags(app, &flags->prompts);
+  AddClickFlags(app, &flags->clicks);
   AddEngineFlags(app, &flags->engine);
   app->add_option("--out", flags->out, "File to write (.safetensors)")
       ->required();
   app->footer(
-      "Example:\n"
+      "With --text the outputs for a concept, else those for one object.\n"
+      "Examples:\n"
       "  sam3ctl tensors truck.jpg --model ~/sam3 --text truck --out "
+      "t.safetensors\n"
+      "  sam3ctl tensors truck.jpg --model ~/sam3 --point 900,600 --out "
       "t.safetensors\n");
   return [flags] {
     const absl::Status status = WriteTensors(*flags);

@@ -12,6 +12,7 @@
 #include "absl/types/span.h"
 #include "inference/detection.h"
 #include "inference/image.h"
+#include "inference/object_candidates.h"
 #include "inference/prompt.h"
 
 namespace sam3 {
@@ -53,6 +54,18 @@ struct GroundItem {
   GroundOptions options;
 };
 
+// One object to mask on one picture. A prompt without clicks, box and earlier
+// mask is allowed: the model then masks what it takes for the main thing.
+struct ClickItem {
+  std::shared_ptr<const ImageEmbedding> image;
+  ObjectPrompt prompt;
+  // Logits of the model's mask size, of an earlier answer that is refined; null
+  // for none.
+  std::shared_ptr<const LowResMask> earlier;
+  // Several masks to choose from, or the one that the model would choose.
+  bool multimask = true;
+};
+
 // Work that was launched but whose results were not copied back yet. Take()
 // blocks until they are, on the engine's thread, and may be called once.
 template <typename T>
@@ -84,9 +97,10 @@ struct EngineInfo {
   std::string dtype;              // "fp32", "bf16"
   int64_t parameter_count = 0;    // of what runs
   StoredTotals stored;
-  int image_size = 0;   // side of the square that the model sees, pixels
-  int mask_size = 0;    // side of its low-resolution masks, pixels
-  int query_count = 0;  // most detections that one prompt can have
+  int image_size = 0;         // side of the square that the model sees, pixels
+  int mask_size = 0;          // side of its low-resolution masks, pixels
+  int query_count = 0;        // most detections that one prompt can have
+  bool takes_clicks = false;  // false: Click() is not offered
 };
 
 struct EngineMemory {
@@ -100,8 +114,8 @@ struct EngineMemory {
 // Threads: every call comes from the thread that owns the engine, except
 // host_allocator() and info(), which are safe from any thread. Handles may be
 // released anywhere.
-// Blocking: EncodeImages, EncodeTexts and Ground launch work and return before
-// it is finished where the device allows that; Pending::Take blocks.
+// Blocking: EncodeImages, EncodeTexts, Ground and Click launch work and return
+// before it is finished where the device allows that; Pending::Take blocks.
 // Errors: INVALID_ARGUMENT for input that the model cannot take,
 // RESOURCE_EXHAUSTED when the device is out of memory (the engine stays
 // usable), UNAVAILABLE when the device is lost for good (the process should
@@ -132,12 +146,23 @@ class Engine {
   virtual absl::StatusOr<std::unique_ptr<Pending<std::vector<Detections>>>>
   Ground(absl::Span<const GroundItem> items) = 0;
 
+  // One ObjectCandidates per item, in order. Items may repeat images and mix
+  // prompts freely. FAILED_PRECONDITION when the model takes no clicks.
+  virtual absl::StatusOr<
+      std::unique_ptr<Pending<std::vector<ObjectCandidates>>>>
+  Click(absl::Span<const ClickItem> items) = 0;
+
   // The model's raw float outputs for one pair: pixel_values [3,S,S],
   // pred_logits [Q], presence_logits [1], pred_boxes [Q,4] (xyxy, 0..1),
   // pred_masks [Q,h,w] (logits), semantic_seg [h,w]. Slow; for tools.
   virtual absl::StatusOr<std::vector<NamedTensor>> RawConceptOutputs(
       const Image& image, const TokenizedText& text,
       absl::Span<const Exemplar> exemplars) = 0;
+
+  // The same for one object: pixel_values [3,S,S], pred_masks [M,h,w] (logits),
+  // iou_scores [M], object_score_logits [1]; M is 3 with `multimask`, else 1.
+  virtual absl::StatusOr<std::vector<NamedTensor>> RawObjectOutputs(
+      const Image& image, const ObjectPrompt& prompt, bool multimask) = 0;
 
   // Runs the whole model once per batch size, so that no request pays for
   // first-use costs. Blocks.

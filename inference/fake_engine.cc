@@ -170,16 +170,67 @@ Detections FindAreas(const GroundItem& item) {
   return result;
 }
 
-class FakePending final : public Pending<std::vector<Detections>> {
- public:
-  explicit FakePending(std::vector<Detections> results)
-      : results_(std::move(results)) {}
-  absl::StatusOr<std::vector<Detections>> Take() override {
-    return std::move(results_);
+// Fills rectangles with one logit and the rest with its opposite.
+LowResMask MaskOfAreas(const std::vector<Area>& areas) {
+  constexpr float kLogit = 8.0f;
+  LowResMask mask{kGrid, kGrid, std::vector<float>(kCells, -kLogit), 0.0f};
+  for (const Area& area : areas) {
+    for (int y = area.y0; y < area.y1; ++y) {
+      std::fill_n(mask.values.begin() + std::ptrdiff_t{y} * kGrid + area.x0,
+                  area.x1 - area.x0, kLogit);
+    }
   }
+  return mask;
+}
+
+ObjectCandidates MaskClicked(const ClickItem& item) {
+  const auto& image = static_cast<const FakeImage&>(*item.image);
+  float x = -1;
+  float y = -1;
+  if (item.prompt.box.has_value()) {
+    x = (item.prompt.box->x0 + item.prompt.box->x1) / 2;
+    y = (item.prompt.box->y0 + item.prompt.box->y1) / 2;
+  }
+  for (const Click& click : item.prompt.clicks) {
+    if (click.label == ClickLabel::kPositive) {
+      x = click.x;
+      y = click.y;
+    }
+  }
+  const int colour = x < 0 ? kNoColour : image.ColourAt(x, y);
+  ObjectCandidates result;
+  result.object_score = colour == kNoColour ? 0.01f : 0.99f;
+  std::vector<Area> under;
+  std::vector<Area> same;
+  if (colour != kNoColour) same = image.AreasOf(colour);
+  for (const Area& area : same) {
+    if (x * kGrid >= static_cast<float>(area.x0) &&
+        x * kGrid < static_cast<float>(area.x1) &&
+        y * kGrid >= static_cast<float>(area.y0) &&
+        y * kGrid < static_cast<float>(area.y1)) {
+      under = {area};
+      break;
+    }
+  }
+  const float iou = item.earlier == nullptr ? 0.9f : 0.95f;
+  result.candidates.push_back({iou, 1.0f, MaskOfAreas(under)});
+  if (item.multimask) {
+    result.candidates.push_back({0.6f, 1.0f, MaskOfAreas(same)});
+    result.candidates.push_back(
+        {0.2f, 1.0f,
+         MaskOfAreas({{.x0 = 0, .y0 = 0, .x1 = kGrid, .y1 = kGrid}})});
+  }
+  return result;
+}
+
+template <typename T>
+class FakePending final : public Pending<T> {
+ public:
+  explicit FakePending(T results) : results_(std::move(results)) {}
+  absl::StatusOr<T> Take() override { return std::move(results_); }
 
  private:
-  std::vector<Detections> results_;
+  T results_;
 };
 
 class FakeEngine final : public Engine {
@@ -194,6 +245,7 @@ class FakeEngine final : public Engine {
     info_.image_size = kGrid;
     info_.mask_size = kGrid;
     info_.query_count = 200;
+    info_.takes_clicks = script_->takes_clicks;
   }
 
   HostAllocator& host_allocator() override { return allocator_; }
@@ -242,11 +294,31 @@ class FakeEngine final : public Engine {
       if (item.options.want_masks) ++script_->pairs_with_masks;
       results.push_back(FindAreas(item));
     }
-    return std::make_unique<FakePending>(std::move(results));
+    return std::make_unique<FakePending<std::vector<Detections>>>(
+        std::move(results));
+  }
+
+  absl::StatusOr<std::unique_ptr<Pending<std::vector<ObjectCandidates>>>> Click(
+      absl::Span<const ClickItem> items) override {
+    script_->PassGate(FakeEngineScript::Step::kGround);
+    SAM3_RETURN_IF_ERROR(script_->TakeFailure());
+    std::vector<ObjectCandidates> results;
+    for (const ClickItem& item : items) {
+      ++script_->objects_clicked;
+      if (item.earlier != nullptr) ++script_->objects_refined;
+      results.push_back(MaskClicked(item));
+    }
+    return std::make_unique<FakePending<std::vector<ObjectCandidates>>>(
+        std::move(results));
   }
 
   absl::StatusOr<std::vector<NamedTensor>> RawConceptOutputs(
       const Image&, const TokenizedText&, absl::Span<const Exemplar>) override {
+    return absl::FailedPreconditionError("the fake engine has no tensors");
+  }
+  absl::StatusOr<std::vector<NamedTensor>> RawObjectOutputs(const Image&,
+                                                            const ObjectPrompt&,
+                                                            bool) override {
     return absl::FailedPreconditionError("the fake engine has no tensors");
   }
 

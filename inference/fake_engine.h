@@ -46,6 +46,10 @@ class FakeEngineScript {
   std::atomic<int64_t> ground_calls{0};
   std::atomic<int64_t> largest_batch{0};
   std::atomic<int64_t> pairs_with_masks{0};
+  std::atomic<int64_t> objects_clicked{0};
+  std::atomic<int64_t> objects_refined{0};
+  // What GetServerInfo and requests are told; read when the engine is made.
+  bool takes_clicks = true;
 
  private:
   mutable absl::Mutex mutex_;
@@ -62,6 +66,10 @@ class FakeEngineScript {
 // has the colour at the first positive box's centre. Any other text finds
 // nothing. Detections are connected areas on a 64 x 64 grid, largest first,
 // with rectangular masks.
+//
+// A click, or else the box's centre, masks the connected area under it; the two
+// other candidates are everything of that colour and the whole picture. On no
+// colour at all there is no object. Earlier logits raise the predicted IoU.
 //
 // `script` may be null; then nothing ever waits or fails.
 LoadedModel MakeFakeModel(std::shared_ptr<FakeEngineScript> script);

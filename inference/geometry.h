@@ -11,6 +11,7 @@ struct Box {
   float x1 = 0;
   float y1 = 0;
 
+  bool operator==(const Box&) const = default;
   float width() const { return x1 - x0; }
   float height() const { return y1 - y0; }
 };

@@ -33,6 +33,8 @@ struct Click {
   float x = 0;
   float y = 0;
   ClickLabel label = ClickLabel::kPositive;
+
+  bool operator==(const Click&) const = default;
 };
 
 // What points out one single object.

@@ -171,6 +171,7 @@ absl::Status DeviceWorker::Process(std::vector<Work>& works) {
   DropUnwanted(works);
   if (works.empty()) return absl::OkStatus();
   SAM3_RETURN_IF_ERROR(GroundAll(absl::MakeSpan(works)));
+  SAM3_RETURN_IF_ERROR(ClickAll(absl::MakeSpan(works)));
   const absl::Time grounded = clock_.Now();
   metrics_.ground_seconds.Observe(grounded - encoded);
   for (Work& work : works) {
@@ -306,6 +307,27 @@ absl::Status DeviceWorker::GroundAll(absl::Span<Work> works) {
   for (Work& work : works) {
     for (size_t i = 0; i < work.input.prompts.size(); ++i) {
       work.output.detections.push_back(std::move(found[next++]));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DeviceWorker::ClickAll(absl::Span<Work> works) {
+  std::vector<ClickItem> items;
+  for (const Work& work : works) {
+    for (const EngineObject& object : work.input.objects) {
+      items.push_back({work.input.embedding, object.prompt, object.earlier,
+                       object.multimask});
+    }
+  }
+  if (items.empty()) return absl::OkStatus();
+  SAM3_ASSIGN_OR_RETURN(const auto pending, engine_.Click(items));
+  SAM3_ASSIGN_OR_RETURN(std::vector<ObjectCandidates> found, pending->Take());
+  metrics_.objects_clicked.Add(static_cast<int64_t>(items.size()));
+  size_t next = 0;
+  for (Work& work : works) {
+    for (size_t i = 0; i < work.input.objects.size(); ++i) {
+      work.output.objects.push_back(std::move(found[next++]));
     }
   }
   return absl::OkStatus();

@@ -26,6 +26,7 @@ namespace reason {
 inline constexpr absl::string_view kInvalidRequest = "INVALID_REQUEST";
 inline constexpr absl::string_view kMediaUndecodable = "MEDIA_UNDECODABLE";
 inline constexpr absl::string_view kImageNotCached = "IMAGE_NOT_CACHED";
+inline constexpr absl::string_view kLogitsNotCached = "LOGITS_NOT_CACHED";
 inline constexpr absl::string_view kModelNotFound = "MODEL_NOT_FOUND";
 inline constexpr absl::string_view kPromptNotFound = "PROMPT_NOT_FOUND";
 inline constexpr absl::string_view kImageIdConflict = "IMAGE_ID_CONFLICT";
@@ -42,13 +43,21 @@ inline constexpr absl::string_view kNotReady = "NOT_READY";
 inline constexpr absl::string_view kDraining = "DRAINING";
 inline constexpr absl::string_view kDeviceLost = "DEVICE_LOST";
 inline constexpr absl::string_view kEngineFailure = "ENGINE_FAILURE";
+inline constexpr absl::string_view kKeyMissing = "KEY_MISSING";
+inline constexpr absl::string_view kKeyInvalid = "KEY_INVALID";
+inline constexpr absl::string_view kKeyExpired = "KEY_EXPIRED";
+inline constexpr absl::string_view kKeyRevoked = "KEY_REVOKED";
+inline constexpr absl::string_view kKeyScope = "KEY_SCOPE";
+inline constexpr absl::string_view kKeyLimit = "KEY_LIMIT";
 
 inline constexpr absl::string_view kAll[] = {
-    kInvalidRequest, kMediaUndecodable, kImageNotCached,   kModelNotFound,
-    kPromptNotFound, kImageIdConflict,  kSourceNotAllowed, kOverloaded,
-    kMediaTooLarge,  kDeviceMemory,     kSlowConsumer,     kSlowProducer,
-    kNotOffered,     kDeadline,         kCancelled,        kNotReady,
-    kDraining,       kDeviceLost,       kEngineFailure};
+    kInvalidRequest, kMediaUndecodable, kImageNotCached,  kLogitsNotCached,
+    kModelNotFound,  kPromptNotFound,   kImageIdConflict, kSourceNotAllowed,
+    kOverloaded,     kMediaTooLarge,    kDeviceMemory,    kSlowConsumer,
+    kSlowProducer,   kNotOffered,       kDeadline,        kCancelled,
+    kNotReady,       kDraining,         kDeviceLost,      kEngineFailure,
+    kKeyMissing,     kKeyInvalid,       kKeyExpired,      kKeyRevoked,
+    kKeyScope,       kKeyLimit};
 }  // namespace reason
 
 inline constexpr absl::string_view kReasonPayload = "sam3/reason";

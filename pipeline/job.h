@@ -13,6 +13,7 @@
 #include "inference/detection.h"
 #include "inference/engine.h"
 #include "inference/image.h"
+#include "inference/object_candidates.h"
 #include "inference/prompt.h"
 #include "pipeline/request_context.h"
 #include "pipeline/segmentation.h"
@@ -26,6 +27,13 @@ struct EnginePrompt {
   GroundOptions options;
 };
 
+// One object as the engine takes it.
+struct EngineObject {
+  ObjectPrompt prompt;
+  std::shared_ptr<const LowResMask> earlier;
+  bool multimask = true;
+};
+
 // What the device thread needs to work on one picture.
 struct EngineInput {
   // Pixels; not read when `embedding` is set.
@@ -33,12 +41,14 @@ struct EngineInput {
   std::shared_ptr<const ImageEmbedding> embedding;
   // Under which name the new embedding is kept; absent for frames.
   std::optional<ImageInfo> keep_as;
-  // May be empty: then the picture is only embedded.
+  // With neither, the picture is only embedded.
   std::vector<EnginePrompt> prompts;
+  std::vector<EngineObject> objects;
 };
 
 struct EngineOutput {
-  std::vector<Detections> detections;  // one per prompt, in order
+  std::vector<Detections> detections;     // one per prompt, in order
+  std::vector<ObjectCandidates> objects;  // one per object, in order
   bool embedding_cache_hit = false;
   absl::Duration queue;
   absl::Duration encode;

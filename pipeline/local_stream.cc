@@ -396,6 +396,7 @@ void LocalStream::DecodeNext() {
 }
 
 void LocalStream::PutFrame(VideoFrame frame) {
+  context_->AddPixels(int64_t{frame.image.width()} * frame.image.height());
   const std::optional<int64_t> replaced = mailbox_.Put(std::move(frame));
   if (replaced.has_value() && sequencer_.Drop(*replaced, DropReason::kStale)) {
     Count(DropReason::kStale);

@@ -7,7 +7,7 @@
 
 namespace sam3 {
 
-enum class MaskFormat { kRle, kPolygon, kPng, kBits, kNone };
+enum class MaskFormat { kRle, kPolygon, kPng, kBits, kLogits, kNone };
 
 enum class MaskResolution {
   kFull,     // the oriented picture's size
@@ -71,8 +71,16 @@ struct BitsMask {
   std::string bytes;
 };
 
+// The numbers behind a mask: little-endian fp32, rows from the top, inside
+// where greater than 0.
+struct LogitsMask {
+  int width = 0;
+  int height = 0;
+  std::string bytes;
+};
+
 // std::monostate: no mask was asked for.
-using EncodedMask =
-    std::variant<std::monostate, RleMask, PolygonMask, PngMask, BitsMask>;
+using EncodedMask = std::variant<std::monostate, RleMask, PolygonMask, PngMask,
+                                 BitsMask, LogitsMask>;
 
 }  // namespace sam3

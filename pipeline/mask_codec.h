@@ -28,6 +28,11 @@ struct MaskRuns {
 // centres, no antialias) followed by `> threshold`.
 MaskRuns RunsFromLowRes(const LowResMask& mask, int width, int height);
 
+// The numbers behind a mask, upsampled to width x height in the same way. What
+// the model gives as probabilities becomes logits again, which are then between
+// -16 and 16.
+LogitsMask LogitsFromLowRes(const LowResMask& mask, int width, int height);
+
 // Number of foreground pixels.
 int64_t MaskArea(const MaskRuns& runs);
 
@@ -38,7 +43,8 @@ Box MaskBox(const MaskRuns& runs);
 int64_t MaskIntersection(const MaskRuns& a, const MaskRuns& b);
 
 // Turns runs into what goes on the wire. `runs` already has the resolution
-// that `options` asks for; only format and polygon options are read.
+// that `options` asks for; only format and polygon options are read. Not for
+// MaskFormat::kLogits, which runs do not have.
 // INTERNAL when a codec library fails.
 absl::StatusOr<EncodedMask> EncodeMask(const MaskRuns& runs,
                                        const MaskOptions& options);

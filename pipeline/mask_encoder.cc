@@ -58,6 +58,7 @@ absl::StatusOr<EncodedMask> EncodeMask(const MaskRuns& runs,
       return EncodePngMask(runs);
     case MaskFormat::kBits:
       return EncodedMask(PackBits(runs));
+    case MaskFormat::kLogits:
     case MaskFormat::kNone:
       return EncodedMask(std::monostate());
   }

@@ -116,6 +116,7 @@ struct PipelineMetrics {
   Gauge engine_working_bytes;
   Counter images_encoded;
   Counter pairs_grounded;
+  Counter objects_clicked;
   Histogram batch_images;
   Histogram batch_pairs;
   Counter engine_busy_nanoseconds;
@@ -130,6 +131,10 @@ struct PipelineMetrics {
   Counter text_cache_misses;
   Counter text_cache_evictions;
   Gauge text_cache_bytes;
+  Counter logits_cache_hits;
+  Counter logits_cache_misses;
+  Counter logits_cache_evictions;
+  Gauge logits_cache_bytes;
 
   // Streams.
   Gauge streams_active;

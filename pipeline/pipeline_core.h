@@ -6,6 +6,7 @@
 #include "inference/engine_factory.h"
 #include "pipeline/batch_scheduler.h"
 #include "pipeline/embedding_cache.h"
+#include "pipeline/logits_cache.h"
 #include "pipeline/metrics.h"
 #include "pipeline/segmenter_factory.h"
 #include "pipeline/thread_pool.h"
@@ -24,6 +25,7 @@ struct PipelineCore {
         clock(time),
         metrics(counted),
         cache(chosen.image_cache_bytes, counted),
+        logits(chosen.logits_cache_bytes, counted),
         scheduler(
             {.max_queued_jobs = chosen.max_queued_jobs,
              .max_queued_jobs_per_tenant = chosen.max_queued_jobs_per_tenant,
@@ -41,6 +43,7 @@ struct PipelineCore {
   Clock& clock;
   PipelineMetrics& metrics;
   EmbeddingCache cache;
+  LogitsCache logits;
   BatchScheduler scheduler;
   ThreadPool decode_pool;
   ThreadPool encode_pool;

@@ -12,11 +12,18 @@
 namespace sam3 {
 namespace {
 
-absl::StatusOr<Box> ToFractions(const ExemplarBox& exemplar, int width,
-                                int height, const std::string& field,
+absl::Status Outside(const std::string& field, int width, int height) {
+  return WithField(WithReason(absl::InvalidArgumentError(absl::StrCat(
+                                  field, " lies outside the picture of ", width,
+                                  " x ", height, " pixels")),
+                              reason::kInvalidRequest),
+                   field);
+}
+
+absl::StatusOr<Box> ToFractions(Box box, bool normalized, int width, int height,
+                                const std::string& field,
                                 std::vector<std::string>* warnings) {
-  Box box = exemplar.box;
-  if (!exemplar.normalized) {
+  if (!normalized) {
     box.x0 /= static_cast<float>(width);
     box.x1 /= static_cast<float>(width);
     box.y0 /= static_cast<float>(height);
@@ -26,11 +33,7 @@ absl::StatusOr<Box> ToFractions(const ExemplarBox& exemplar, int width,
       std::clamp(box.x0, 0.0f, 1.0f), std::clamp(box.y0, 0.0f, 1.0f),
       std::clamp(box.x1, 0.0f, 1.0f), std::clamp(box.y1, 0.0f, 1.0f)};
   if (!(inside.width() > 0) || !(inside.height() > 0)) {
-    return WithField(WithReason(absl::InvalidArgumentError(absl::StrCat(
-                                    field, " lies outside the picture of ",
-                                    width, " x ", height, " pixels")),
-                                reason::kInvalidRequest),
-                     field);
+    return Outside(field, width, height);
   }
   const bool cut = inside.x0 != box.x0 || inside.y0 != box.y0 ||
                    inside.x1 != box.x1 || inside.y1 != box.y1;
@@ -54,7 +57,8 @@ absl::StatusOr<std::vector<EnginePrompt>> ToEnginePrompts(
     for (size_t j = 0; j < prompt.exemplars.size(); ++j) {
       SAM3_ASSIGN_OR_RETURN(
           const Box box,
-          ToFractions(prompt.exemplars[j], width, height,
+          ToFractions(prompt.exemplars[j].box, prompt.exemplars[j].normalized,
+                      width, height,
                       absl::StrCat("prompts[", i, "].exemplars[", j, "].box"),
                       warnings));
       out.exemplars.push_back({box, prompt.exemplars[j].label});
@@ -66,6 +70,35 @@ absl::StatusOr<std::vector<EnginePrompt>> ToEnginePrompts(
                                      ? 0
                                      : options.max_instances_per_prompt;
     out.options.want_masks = NeedsMasks(options);
+    result.push_back(std::move(out));
+  }
+  return result;
+}
+
+absl::StatusOr<std::vector<ObjectPrompt>> ToObjectPrompts(
+    absl::Span<const PointedObject> prompts, int width, int height,
+    std::vector<std::string>* warnings) {
+  std::vector<ObjectPrompt> result;
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    ObjectPrompt out;
+    for (size_t j = 0; j < prompts[i].points.size(); ++j) {
+      const PointedAt& point = prompts[i].points[j];
+      const Click click = {
+          point.normalized ? point.x : point.x / static_cast<float>(width),
+          point.normalized ? point.y : point.y / static_cast<float>(height),
+          point.label};
+      if (!(click.x >= 0 && click.x <= 1 && click.y >= 0 && click.y <= 1)) {
+        return Outside(absl::StrCat("prompts[", i, "].points[", j, "]"), width,
+                       height);
+      }
+      out.clicks.push_back(click);
+    }
+    if (prompts[i].box.has_value()) {
+      SAM3_ASSIGN_OR_RETURN(
+          out.box,
+          ToFractions(prompts[i].box->box, prompts[i].box->normalized, width,
+                      height, absl::StrCat("prompts[", i, "].box"), warnings));
+    }
     result.push_back(std::move(out));
   }
   return result;

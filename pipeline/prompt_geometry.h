@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "pipeline/job.h"
+#include "pipeline/object_segmentation.h"
 #include "pipeline/segmentation.h"
 
 namespace sam3 {
@@ -17,5 +18,11 @@ namespace sam3 {
 absl::StatusOr<std::vector<EnginePrompt>> ToEnginePrompts(
     absl::Span<const ConceptPrompt> prompts, const ConceptOptions& options,
     int width, int height, std::vector<std::string>* warnings);
+
+// The same for clicks and boxes on single objects. A click must be inside the
+// picture, its borders included.
+absl::StatusOr<std::vector<ObjectPrompt>> ToObjectPrompts(
+    absl::Span<const PointedObject> prompts, int width, int height,
+    std::vector<std::string>* warnings);
 
 }  // namespace sam3

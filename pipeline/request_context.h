@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -26,6 +27,13 @@ class RequestContext {
   // absl::InfiniteFuture() when there is none.
   absl::Time deadline() const { return deadline_; }
 
+  // Counts pixels that were decoded for it; what they cost is the service's
+  // business.
+  void AddPixels(int64_t pixels) {
+    pixels_.fetch_add(pixels, std::memory_order_relaxed);
+  }
+  int64_t pixels() const { return pixels_.load(std::memory_order_relaxed); }
+
   void Cancel() { cancelled_.store(true, std::memory_order_release); }
   bool cancelled() const { return cancelled_.load(std::memory_order_acquire); }
 
@@ -44,6 +52,7 @@ class RequestContext {
   const std::string tenant_;
   const absl::Time deadline_;
   std::atomic<bool> cancelled_{false};
+  std::atomic<int64_t> pixels_{0};
 };
 
 }  // namespace sam3

@@ -53,24 +53,31 @@ std::vector<char> Survivors(const std::vector<Candidate>& candidates,
   return survives;
 }
 
-absl::StatusOr<EncodedMask> EncodeAt(const Candidate& candidate,
+// `full` is `low` at full resolution.
+absl::StatusOr<EncodedMask> EncodeAt(const MaskRuns& full,
+                                     const LowResMask& low,
                                      const MaskOptions& options) {
-  const MaskRuns& full = candidate.runs;
-  const LowResMask& low = candidate.detection->mask;
+  int width = full.width;
+  int height = full.height;
+  const int longest = std::max(width, height);
   if (options.resolution == MaskResolution::kModel) {
-    return EncodeMask(RunsFromLowRes(low, low.width, low.height), options);
-  }
-  const int longest = std::max(full.width, full.height);
-  if (options.resolution == MaskResolution::kMaxSide &&
-      options.max_side < longest) {
+    width = low.width;
+    height = low.height;
+  } else if (options.resolution == MaskResolution::kMaxSide &&
+             options.max_side < longest) {
     const double scale = static_cast<double>(options.max_side) / longest;
     const auto scaled = [scale](int side) {
       return std::max(1, static_cast<int>(std::lround(side * scale)));
     };
-    return EncodeMask(
-        RunsFromLowRes(low, scaled(full.width), scaled(full.height)), options);
+    width = scaled(width);
+    height = scaled(height);
   }
-  return EncodeMask(full, options);
+  if (options.format == MaskFormat::kLogits) {
+    return EncodedMask(LogitsFromLowRes(low, width, height));
+  }
+  const bool at_full = width == full.width && height == full.height;
+  return at_full ? EncodeMask(full, options)
+                 : EncodeMask(RunsFromLowRes(low, width, height), options);
 }
 
 }  // namespace
@@ -120,9 +127,38 @@ absl::StatusOr<std::vector<PromptResult>> EncodeResults(
       if (options.fields.area) instance.area = MaskArea(candidate.runs);
     }
     if (options.fields.mask && options.mask.format != MaskFormat::kNone) {
-      SAM3_ASSIGN_OR_RETURN(instance.mask, EncodeAt(candidate, options.mask));
+      SAM3_ASSIGN_OR_RETURN(
+          instance.mask,
+          EncodeAt(candidate.runs, detection.mask, options.mask));
     }
     instances.push_back(std::move(instance));
+  }
+  return results;
+}
+
+absl::StatusOr<std::vector<ObjectResult>> EncodeObjects(
+    absl::Span<const ObjectCandidates> objects, const ObjectOptions& options,
+    int width, int height) {
+  const bool with_mask =
+      options.fields.mask && options.mask.format != MaskFormat::kNone;
+  std::vector<ObjectResult> results(objects.size());
+  for (size_t i = 0; i < objects.size(); ++i) {
+    results[i].prompt_index = static_cast<int>(i);
+    results[i].object_score = objects[i].object_score;
+    for (const ObjectCandidate& candidate : objects[i].candidates) {
+      ObjectMask mask;
+      mask.predicted_iou = candidate.predicted_iou;
+      mask.stability = candidate.stability;
+      const MaskRuns runs = RunsFromLowRes(candidate.mask, width, height);
+      mask.box = MaskBox(runs);
+      mask.area = MaskArea(runs);
+      if (with_mask) {
+        SAM3_ASSIGN_OR_RETURN(mask.mask,
+                              EncodeAt(runs, candidate.mask, options.mask));
+      }
+      results[i].masks.push_back(std::move(mask));
+      if (!options.return_all_candidates) break;
+    }
   }
   return results;
 }

@@ -5,6 +5,8 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "inference/detection.h"
+#include "inference/object_candidates.h"
+#include "pipeline/object_segmentation.h"
 #include "pipeline/segmentation.h"
 
 namespace sam3 {
@@ -20,6 +22,12 @@ bool NeedsMasks(const ConceptOptions& options);
 absl::StatusOr<std::vector<PromptResult>> EncodeResults(
     absl::Span<const ConceptPrompt> prompts,
     absl::Span<const Detections> detections, const ConceptOptions& options,
+    int width, int height);
+
+// The same for objects: one result per prompt with the best mask, or all where
+// the options ask for them. Ids, and what is told of logits, are the caller's.
+absl::StatusOr<std::vector<ObjectResult>> EncodeObjects(
+    absl::Span<const ObjectCandidates> objects, const ObjectOptions& options,
     int width, int height);
 
 }  // namespace sam3

@@ -99,18 +99,18 @@ struct RequestTimings {
   absl::Duration total;
 };
 
-struct ConceptResponse {
+// What every answer about a still picture tells.
+struct StillResponse {
   ImageInfo image;
-  std::vector<PromptResult> results;  // one per prompt, in request order
   RequestTimings timings;
   bool embedding_cache_hit = false;
   std::vector<std::string> warnings;
 };
 
-struct EmbedResponse {
-  ImageInfo image;
-  RequestTimings timings;
-  bool embedding_cache_hit = false;
+using EmbedResponse = StillResponse;
+
+struct ConceptResponse : StillResponse {
+  std::vector<PromptResult> results;  // one per prompt, in request order
 };
 
 }  // namespace sam3

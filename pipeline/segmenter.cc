@@ -11,8 +11,10 @@
 #include "inference/base/status_macros.h"
 #include "inference/image_key.h"
 #include "pipeline/admission.h"
+#include "pipeline/concept_still.h"
 #include "pipeline/device_worker.h"
 #include "pipeline/error_reason.h"
+#include "pipeline/object_still.h"
 #include "pipeline/pipeline_core.h"
 #include "pipeline/segmenter_factory.h"
 #include "pipeline/still_request.h"
@@ -53,6 +55,13 @@ absl::StatusOr<Measured> Measure(LoadedModel& model, Clock& clock) {
     SAM3_ASSIGN_OR_RETURN(const auto pending, model.engine->Ground({item}));
     SAM3_RETURN_IF_ERROR(pending->Take().status());
     time = clock.Now();
+  }
+  if (model.engine->info().takes_clicks) {
+    SAM3_ASSIGN_OR_RETURN(
+        const auto pending,
+        model.engine->Click(
+            {{pictures.front(), {{{0.5f, 0.5f}}, {}}, nullptr}}));
+    SAM3_RETURN_IF_ERROR(pending->Take().status());
   }
   return Measured{done[0] - start, done[1] - done[0]};
 }
@@ -190,13 +199,21 @@ class LocalSegmenter final : public Segmenter {
   void SegmentConcepts(ConceptRequest request,
                        std::shared_ptr<RequestContext> context,
                        ConceptDone done) override {
-    auto ticket = admission_.AdmitRequest(request.image.content.size());
-    if (!ticket.ok()) return done(ticket.status());
-    const auto still = std::make_shared<StillRequest>(
-        core_, std::move(request), std::move(context), *std::move(ticket),
-        std::move(done));
-    stills_.Add(still);
-    still->Start();
+    StartStill<ConceptStill>(std::move(request), std::move(context),
+                             std::move(done));
+  }
+
+  void SegmentObjects(ObjectRequest request,
+                      std::shared_ptr<RequestContext> context,
+                      ObjectDone done) override {
+    if (!engine_info().takes_clicks) {
+      return done(WithReason(
+          absl::UnimplementedError("the model that is served finds concepts "
+                                   "and takes no clicks"),
+          reason::kNotOffered));
+    }
+    StartStill<ObjectStill>(std::move(request), std::move(context),
+                            std::move(done));
   }
 
   void EmbedImage(ImageSource image, std::shared_ptr<RequestContext> context,
@@ -207,8 +224,7 @@ class LocalSegmenter final : public Segmenter {
         std::move(request), std::move(context),
         [done = std::move(done)](absl::StatusOr<ConceptResponse> response) {
           if (!response.ok()) return done(response.status());
-          done(EmbedResponse{std::move(response->image), response->timings,
-                             response->embedding_cache_hit});
+          done(EmbedResponse(*std::move(response)));
         });
   }
 
@@ -267,6 +283,18 @@ class LocalSegmenter final : public Segmenter {
   }
 
  private:
+  template <typename Still, typename Request, typename Done>
+  void StartStill(Request request, std::shared_ptr<RequestContext> context,
+                  Done done) {
+    auto ticket = admission_.AdmitRequest(request.image.content.size());
+    if (!ticket.ok()) return done(ticket.status());
+    const auto still =
+        std::make_shared<Still>(core_, std::move(request), std::move(context),
+                                *std::move(ticket), std::move(done));
+    stills_.Add(still);
+    still->Start();
+  }
+
   static absl::Status Draining() {
     return WithRetryAfter(
         WithReason(absl::UnavailableError("the server is shutting down"),

@@ -12,6 +12,7 @@
 #include "inference/engine.h"
 #include "inference/tokenizer.h"
 #include "pipeline/media/image_decoder.h"
+#include "pipeline/object_segmentation.h"
 #include "pipeline/request_context.h"
 #include "pipeline/segmentation.h"
 #include "pipeline/stream_events.h"
@@ -47,6 +48,7 @@ struct CachedImage {
 class Segmenter {
  public:
   using ConceptDone = std::function<void(absl::StatusOr<ConceptResponse>)>;
+  using ObjectDone = std::function<void(absl::StatusOr<ObjectResponse>)>;
   using EmbedDone = std::function<void(absl::StatusOr<EmbedResponse>)>;
 
   virtual ~Segmenter() = default;
@@ -54,6 +56,12 @@ class Segmenter {
   virtual void SegmentConcepts(ConceptRequest request,
                                std::shared_ptr<RequestContext> context,
                                ConceptDone done) = 0;
+
+  // UNIMPLEMENTED when the model takes no clicks; NOT_FOUND also for logits
+  // that are not kept.
+  virtual void SegmentObjects(ObjectRequest request,
+                              std::shared_ptr<RequestContext> context,
+                              ObjectDone done) = 0;
 
   virtual void EmbedImage(ImageSource image,
                           std::shared_ptr<RequestContext> context,

@@ -46,6 +46,9 @@ struct SegmenterOptions {
   // Bytes of embeddings that are kept. 0 keeps none.
   size_t image_cache_bytes = size_t{1} << 30;
   size_t text_cache_bytes = size_t{64} << 20;
+  // Bytes of click logits that are kept to be refined: 0.3 MB a mask of the
+  // published model. 0 keeps none.
+  size_t logits_cache_bytes = size_t{256} << 20;
   // Texts whose embeddings are made at once and kept for good, beside that
   // budget.
   std::vector<std::string> pinned_texts = {};

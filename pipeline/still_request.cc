@@ -1,5 +1,6 @@
 #include "pipeline/still_request.h"
 
+#include <cstddef>
 #include <optional>
 #include <utility>
 
@@ -7,10 +8,14 @@
 #include "inference/image_key.h"
 #include "pipeline/error_reason.h"
 #include "pipeline/media/image_decoder.h"
-#include "pipeline/prompt_geometry.h"
-#include "pipeline/result_encoder.h"
 
 namespace sam3 {
+namespace {
+
+// Objects that cost the device about as much as one concept on one picture.
+constexpr size_t kObjectsPerPair = 8;
+
+}  // namespace
 
 class StillRequest::StillJob final : public Job {
  public:
@@ -30,14 +35,13 @@ class StillRequest::StillJob final : public Job {
   EngineInput input_;
 };
 
-StillRequest::StillRequest(PipelineCore& core, ConceptRequest request,
+StillRequest::StillRequest(PipelineCore& core, ImageSource image,
                            std::shared_ptr<RequestContext> context,
-                           std::unique_ptr<Admission::Ticket> ticket, Done done)
+                           std::unique_ptr<Admission::Ticket> ticket)
     : core_(core),
-      request_(std::move(request)),
+      image_(std::move(image)),
       context_(std::move(context)),
       ticket_(std::move(ticket)),
-      done_(std::move(done)),
       started_(core.clock.Now()) {}
 
 void StillRequest::Start() {
@@ -45,41 +49,42 @@ void StillRequest::Start() {
 }
 
 void StillRequest::Prepare() {
-  absl::Status wanted = context_->StillWanted(core_.clock.Now());
+  const absl::Status wanted = context_->StillWanted(core_.clock.Now());
   if (!wanted.ok()) {
     core_.metrics.cancelled_before_engine.Add();
-    return Finish(std::move(wanted));
+    return Finish(wanted);
   }
   absl::StatusOr<EngineInput> input = MakeInput();
   if (!input.ok()) return Finish(input.status());
   Job::Facts facts;
   facts.image_count = input->embedding == nullptr ? 1 : 0;
-  facts.pair_count = static_cast<int>(input->prompts.size());
+  facts.pair_count =
+      static_cast<int>(input->prompts.size()) +
+      static_cast<int>((input->objects.size() + kObjectsPerPair - 1) /
+                       kObjectsPerPair);
   facts.size_bytes =
       input->embedding == nullptr ? input->image.size_bytes() : 0;
   auto job =
       std::make_unique<StillJob>(shared_from_this(), *std::move(input), facts);
-  absl::Status queued = core_.scheduler.Schedule(std::move(job));
+  const absl::Status queued = core_.scheduler.Schedule(std::move(job));
   if (!queued.ok()) {
     core_.metrics.requests_refused.Add();
-    Finish(std::move(queued));
+    Finish(queued);
   }
 }
 
 absl::StatusOr<EngineInput> StillRequest::MakeInput() {
   EngineInput input;
   SAM3_RETURN_IF_ERROR(LookUpOrDecode(&input));
-  SAM3_ASSIGN_OR_RETURN(
-      input.prompts,
-      ToEnginePrompts(request_.prompts, request_.options, response_.image.width,
-                      response_.image.height, &response_.warnings));
+  SAM3_RETURN_IF_ERROR(AddPrompts(&input));
   return input;
 }
 
 absl::Status StillRequest::LookUpOrDecode(EngineInput* input) {
+  StillResponse& facts = response();
   const std::string& tenant = context_->tenant();
-  const std::string& name = request_.image.image_id;
-  const std::string& content = request_.image.content;
+  const std::string& name = image_.image_id;
+  const std::string& content = image_.content;
   std::optional<CachedPicture> cached;
   std::string digest;
   if (content.empty()) {
@@ -101,13 +106,13 @@ absl::Status StillRequest::LookUpOrDecode(EngineInput* input) {
   }
   if (cached.has_value()) {
     input->embedding = cached->embedding;
-    response_.image = cached->info;
-    if (!name.empty()) response_.image.image_id = name;
+    facts.image = cached->info;
+    if (!name.empty()) facts.image.image_id = name;
     // Inserting again binds a new name to the old picture.
     if (!name.empty() && cached->info.image_id != name) {
-      core_.cache.Insert(tenant, {cached->embedding, response_.image});
+      core_.cache.Insert(tenant, {cached->embedding, facts.image});
     }
-    input->keep_as = response_.image;
+    input->keep_as = facts.image;
     return absl::OkStatus();
   }
   const absl::Time start = core_.clock.Now();
@@ -124,13 +129,14 @@ absl::Status StillRequest::LookUpOrDecode(EngineInput* input) {
     return WithField(image.status(), "image.content");
   }
   input->image = *std::move(image);
-  response_.image = {input->image.width(), input->image.height(),
-                     header->exif_orientation, std::move(digest), name};
-  response_.timings.decode = core_.clock.Now() - start;
-  core_.metrics.decode_seconds.Observe(response_.timings.decode);
-  input->keep_as = response_.image;
-  request_.image.content.clear();
-  request_.image.content.shrink_to_fit();
+  context_->AddPixels(int64_t{input->image.width()} * input->image.height());
+  facts.image = {input->image.width(), input->image.height(),
+                 header->exif_orientation, std::move(digest), name};
+  facts.timings.decode = core_.clock.Now() - start;
+  core_.metrics.decode_seconds.Observe(facts.timings.decode);
+  input->keep_as = facts.image;
+  image_.content.clear();
+  image_.content.shrink_to_fit();
   return absl::OkStatus();
 }
 
@@ -139,56 +145,48 @@ void StillRequest::OnEngineDone(absl::StatusOr<EngineOutput> output) {
   // callback for a failure.
   core_.encode_pool.Schedule(
       [self = shared_from_this(), output = std::move(output)] {
-        if (!output.ok()) return self->Finish(output.status());
-        self->Encode(*output);
+        self->Finish(output.ok() ? self->Conclude(*output) : output.status());
       });
 }
 
-void StillRequest::Encode(const EngineOutput& output) {
-  absl::Status wanted = context_->StillWanted(core_.clock.Now());
-  if (!wanted.ok()) return Finish(std::move(wanted));
+absl::Status StillRequest::Conclude(const EngineOutput& output) {
+  SAM3_RETURN_IF_ERROR(context_->StillWanted(core_.clock.Now()));
   const absl::Time start = core_.clock.Now();
-  absl::StatusOr<std::vector<PromptResult>> results =
-      EncodeResults(request_.prompts, output.detections, request_.options,
-                    response_.image.width, response_.image.height);
-  if (!results.ok()) return Finish(results.status());
+  SAM3_RETURN_IF_ERROR(Encode(output));
   const absl::Time end = core_.clock.Now();
-  response_.results = *std::move(results);
-  response_.embedding_cache_hit = output.embedding_cache_hit;
-  response_.timings.queue = output.queue;
-  response_.timings.encode = output.encode;
-  response_.timings.ground = output.ground;
-  response_.timings.post = end - start;
-  response_.timings.total = end - started_;
-  core_.metrics.post_seconds.Observe(response_.timings.post);
-  core_.metrics.total_seconds.Observe(response_.timings.total);
-  Finish(std::move(response_));
+  StillResponse& facts = response();
+  facts.embedding_cache_hit = output.embedding_cache_hit;
+  facts.timings.queue = output.queue;
+  facts.timings.encode = output.encode;
+  facts.timings.ground = output.ground;
+  facts.timings.post = end - start;
+  facts.timings.total = end - started_;
+  core_.metrics.post_seconds.Observe(facts.timings.post);
+  core_.metrics.total_seconds.Observe(facts.timings.total);
+  return absl::OkStatus();
 }
 
-void StillRequest::Abandon(absl::Status why) {
+void StillRequest::Abandon(const absl::Status& why) {
   context_->Cancel();
-  Answer(std::move(why));
+  Answer(why);
 }
 
-void StillRequest::Finish(absl::StatusOr<ConceptResponse> response) {
-  Answer(std::move(response));
-  // Only now: whoever waits for idleness may rely on `done` having returned.
+void StillRequest::Finish(const absl::Status& status) {
+  Answer(status);
+  // Only now: whoever waits for idleness may rely on Respond() having returned.
   ticket_.reset();
 }
 
-void StillRequest::Answer(absl::StatusOr<ConceptResponse> response) {
-  Done done;
+void StillRequest::Answer(const absl::Status& status) {
   {
     const absl::MutexLock lock(&mutex_);
-    done.swap(done_);
+    if (answered_) return;
+    answered_ = true;
   }
-  if (done == nullptr) return;
-  if (response.ok()) {
-    core_.metrics.requests_finished.Add();
-  } else {
-    core_.metrics.requests_failed.Add();
-  }
-  done(std::move(response));
+  (status.ok() ? core_.metrics.requests_finished
+               : core_.metrics.requests_failed)
+      .Add();
+  Respond(status);
 }
 
 }  // namespace sam3

@@ -15,6 +15,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "sam3/config/v1/server_config.pb.h"
+#include "service/keys/key_file.h"
+#include "service/listen_address.h"
 #include "service/version.h"
 
 namespace sam3 {
@@ -30,13 +32,6 @@ constexpr char kExamples[] =
 
 constexpr int kMaxPinnedTexts = 1024;
 
-bool IsLoopback(absl::string_view address) {
-  return absl::StartsWith(address, "127.") ||
-         absl::StartsWith(address, "localhost:") ||
-         absl::StartsWith(address, "[::1]:") ||
-         absl::StartsWith(address, "unix:");
-}
-
 // Checks values one by one and remembers what is wrong.
 class SettingsBuilder {
  public:
@@ -45,6 +40,8 @@ class SettingsBuilder {
 
   std::vector<std::string> Build() {
     Addresses();
+    Keys();
+    Tls();
     Model();
     Limits();
     MediaRoot();
@@ -64,16 +61,28 @@ class SettingsBuilder {
         !absl::SimpleAtoi(out->substr(colon + 1), &port) || port < 0 ||
         port > 65535) {
       Violate(absl::StrCat(flag, " must be HOST:PORT, is \"", *out, "\""));
-    } else if (!IsLoopback(*out) && !config_.insecure_no_auth()) {
+    } else if (!IsLoopback(*out) && config_.keys_file().empty() &&
+               !config_.insecure_no_auth()) {
       Violate(absl::StrCat(
           flag, " ", *out,
-          " is reachable from other hosts and this server "
-          "asks for no keys; add --insecure-no-auth if that is meant"));
+          " is reachable from other hosts and this server asks for no keys; "
+          "add --keys FILE (sam3ctl keys new makes one), or "
+          "--insecure-no-auth if that is meant"));
     }
+  }
+
+  // Of an address that calls come to, with their keys.
+  void Encrypted(const char* flag, const std::string& address) {
+    if (IsLoopback(address) || config_.has_tls() || config_.plaintext()) return;
+    Violate(absl::StrCat(
+        flag, " ", address,
+        " is reachable from other hosts and not encrypted; add --tls-cert and "
+        "--tls-key, or --plaintext if something in front of it encrypts"));
   }
 
   void Addresses() {
     Address("--listen", config_.listen(), &out_.server.address);
+    Encrypted("--listen", out_.server.address);
     Address("--health-listen", config_.health_listen(), &out_.health_address);
     Address("--metrics-listen", config_.metrics_listen(),
             &out_.metrics_address);
@@ -86,6 +95,32 @@ class SettingsBuilder {
             [this](int n) { out_.segmenter.drain_notice = absl::Seconds(n); });
     Bounded("--lame-duck-seconds", config_.lame_duck_seconds(), 1, 3600,
             [this](int n) { out_.lame_duck = absl::Seconds(n); });
+  }
+
+  void Keys() {
+    out_.keys_file = config_.keys_file();
+    if (out_.keys_file.empty()) return;
+    const auto keys = ReadKeyFile(out_.keys_file);
+    if (!keys.ok()) {
+      Violate(absl::StrCat("--keys ", keys.status().message()));
+    }
+  }
+
+  void Tls() {
+    out_.plaintext = config_.plaintext();
+    if (!config_.has_tls()) return;
+    TlsSettings& tls = out_.server.tls;
+    tls.certificate_file = config_.tls().certificate_file();
+    tls.private_key_file = config_.tls().private_key_file();
+    tls.client_ca_file = config_.tls().client_ca_file();
+    if (config_.plaintext()) {
+      Violate("--plaintext and --tls-cert exclude each other");
+    }
+    if (tls.certificate_file.empty() || tls.private_key_file.empty()) {
+      return Violate("TLS needs both --tls-cert and --tls-key");
+    }
+    const absl::Status files = CheckTlsFiles(tls);
+    if (!files.ok()) Violate(absl::StrCat("TLS: ", files.message()));
   }
 
   void Model() {
@@ -212,6 +247,38 @@ void AddText(CLI::App* app, const std::string& name, const std::string& help,
   app->add_option(name, *target, help)->type_size(1);
 }
 
+// Without the flag the message stays absent, which is no TLS.
+void AddTlsFile(CLI::App* app, const std::string& name, const std::string& help,
+                ServerConfig* config,
+                std::string* (config::v1::TlsConfig::*field)()) {
+  app->add_option_function<std::string>(
+      name,
+      [config, field](const std::string& path) {
+        *(config->mutable_tls()->*field)() = path;
+      },
+      help);
+}
+
+void AddSecurityFlags(CLI::App* app, ServerConfig* config) {
+  using config::v1::TlsConfig;
+  AddText(app, "--keys", "File of keys that calls must present (default: none)",
+          config->mutable_keys_file());
+  AddTlsFile(app, "--tls-cert", "Certificates of the server, PEM", config,
+             &TlsConfig::mutable_certificate_file);
+  AddTlsFile(app, "--tls-key", "Private key of the server, PEM", config,
+             &TlsConfig::mutable_private_key_file);
+  AddTlsFile(app, "--tls-client-ca",
+             "Ask clients for certificates that these have signed, PEM", config,
+             &TlsConfig::mutable_client_ca_file);
+  app->add_flag_callback(
+      "--plaintext", [config] { config->set_plaintext(true); },
+      "Go without TLS beyond loopback: whoever is on the way reads everything, "
+      "keys too");
+  app->add_flag_callback(
+      "--insecure-no-auth", [config] { config->set_insecure_no_auth(true); },
+      "Go without keys beyond loopback: whoever reaches the server may use it");
+}
+
 void AddFlags(CLI::App* app, Flags* flags, ServerSettings* settings) {
   ServerConfig& config = flags->config;
   auto* model = config.mutable_model();
@@ -248,9 +315,7 @@ void AddFlags(CLI::App* app, Flags* flags, ServerSettings* settings) {
   app->add_flag_callback(
       "--reflection", [&config] { config.set_reflection(true); },
       "Offer gRPC reflection");
-  app->add_flag_callback(
-      "--insecure-no-auth", [&config] { config.set_insecure_no_auth(true); },
-      "Allow addresses that other hosts can reach");
+  AddSecurityFlags(app, &config);
   AddText(app, "--config", "Configuration file in text format",
           &flags->config_file);
   AddText(app, "--log-format", "text or json (default: text)",
@@ -361,6 +426,14 @@ std::string PrintServerSettings(const ServerSettings& settings) {
   config.set_media_root(settings.server.media_root);
   config.set_reflection(settings.server.reflection);
   config.set_insecure_no_auth(settings.insecure_no_auth);
+  config.set_keys_file(settings.keys_file);
+  config.set_plaintext(settings.plaintext);
+  if (settings.server.tls.enabled()) {
+    auto* tls = config.mutable_tls();
+    tls->set_certificate_file(settings.server.tls.certificate_file);
+    tls->set_private_key_file(settings.server.tls.private_key_file);
+    tls->set_client_ca_file(settings.server.tls.client_ca_file);
+  }
   config.set_drain_seconds(
       static_cast<int>(absl::ToInt64Seconds(settings.drain_timeout)));
   config.set_drain_notice_seconds(

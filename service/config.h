@@ -21,7 +21,10 @@ struct ServerSettings {
   absl::Duration drain_timeout = absl::Seconds(30);
   // Between NOT_SERVING and the drain.
   absl::Duration lame_duck;
+  // Empty: calls need no key.
+  std::string keys_file;
   bool insecure_no_auth = false;
+  bool plaintext = false;
   bool json_logs = false;
   bool check_only = false;
   bool print_only = false;
@@ -37,8 +40,8 @@ struct ParsedSettings {
 };
 
 // Reads flags and, with --config, a text-format sam3.config.v1.ServerConfig
-// that the flags override. Every violation is told at once. Reads one file;
-// starts nothing.
+// that the flags override. Every violation is told at once. Reads the files
+// that are named; starts nothing.
 ParsedSettings ParseServerSettings(int argc, const char* const* argv);
 
 // The settings as a configuration file that gives the same server.

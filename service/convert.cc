@@ -48,6 +48,37 @@ v1::Instance InstanceToProto(Instance instance) {
   return out;
 }
 
+v1::ObjectResult ObjectToProto(ObjectResult result) {
+  v1::ObjectResult out;
+  out.set_prompt_index(result.prompt_index);
+  out.set_prompt_id(std::move(result.prompt_id));
+  out.set_object_score(result.object_score);
+  out.set_refined(result.refined);
+  for (ObjectMask& mask : result.masks) {
+    auto* added = out.add_masks();
+    added->set_predicted_iou(mask.predicted_iou);
+    added->set_stability(mask.stability);
+    *added->mutable_box() = ToProto(mask.box);
+    added->set_area_px(mask.area);
+    if (!std::holds_alternative<std::monostate>(mask.mask)) {
+      *added->mutable_mask() = ToProto(std::move(mask.mask));
+    }
+    added->set_logits_handle(std::move(mask.logits_handle));
+  }
+  return out;
+}
+
+// What every answer about a still picture tells.
+template <typename Message>
+void WriteStill(const StillResponse& response, Message* out) {
+  *out->mutable_image_info() = ToProto(response.image);
+  *out->mutable_timings() = ToProto(response.timings);
+  out->set_embedding_cache(ToProto(response.embedding_cache_hit));
+  for (const std::string& warning : response.warnings) {
+    out->add_warnings(warning);
+  }
+}
+
 template <typename Message>
 void WriteFacts(const SourceFacts& facts, Message* out) {
   out->set_width_px(facts.width);
@@ -202,6 +233,9 @@ MaskOptions FromProto(const v1::MaskOptions& options) {
     case v1::MaskOptions::FORMAT_NONE:
       out.format = MaskFormat::kNone;
       break;
+    case v1::MaskOptions::FORMAT_LOGITS:
+      out.format = MaskFormat::kLogits;
+      break;
     default:
       out.format = MaskFormat::kRle;
   }
@@ -238,6 +272,9 @@ v1::MaskOptions ToProto(const MaskOptions& options) {
       break;
     case MaskFormat::kNone:
       out.set_format(v1::MaskOptions::FORMAT_NONE);
+      break;
+    case MaskFormat::kLogits:
+      out.set_format(v1::MaskOptions::FORMAT_LOGITS);
       break;
   }
   switch (options.resolution) {
@@ -329,6 +366,9 @@ v1::Mask ToProto(EncodedMask mask) {
     packed->set_crop_y(bits->crop_y);
     packed->set_crop_width(bits->crop_width);
     packed->set_crop_height(bits->crop_height);
+  } else if (auto* logits = std::get_if<LogitsMask>(&mask)) {
+    size(*logits);
+    out.mutable_logits()->set_data(std::move(logits->bytes));
   }
   return out;
 }
@@ -350,12 +390,16 @@ v1::SegmentConceptsResponse ToProto(ConceptResponse response) {
   for (PromptResult& result : response.results) {
     *out.add_results() = ToProto(std::move(result));
   }
-  *out.mutable_image_info() = ToProto(response.image);
-  *out.mutable_timings() = ToProto(response.timings);
-  out.set_embedding_cache(ToProto(response.embedding_cache_hit));
-  for (std::string& warning : response.warnings) {
-    out.add_warnings(std::move(warning));
+  WriteStill(response, &out);
+  return out;
+}
+
+v1::SegmentObjectsResponse ToProto(ObjectResponse response) {
+  v1::SegmentObjectsResponse out;
+  for (ObjectResult& result : response.results) {
+    *out.add_results() = ObjectToProto(std::move(result));
   }
+  WriteStill(response, &out);
   return out;
 }
 

@@ -2,6 +2,7 @@
 
 #include "absl/time/time.h"
 #include "inference/geometry.h"
+#include "pipeline/object_segmentation.h"
 #include "pipeline/segmentation.h"
 #include "pipeline/stream_events.h"
 #include "sam3/v1/segmentation_service.pb.h"
@@ -22,6 +23,7 @@ v1::EmbeddingCache ToProto(bool embedding_cache_hit);
 v1::Mask ToProto(EncodedMask mask);
 v1::PromptResult ToProto(PromptResult result);
 v1::SegmentConceptsResponse ToProto(ConceptResponse response);
+v1::SegmentObjectsResponse ToProto(ObjectResponse response);
 v1::SegmentStreamResponse ToProto(StreamEvent event);
 v1::MaskOptions ToProto(const MaskOptions& options);
 

@@ -10,6 +10,7 @@ namespace sam3 {
 struct ServiceLimits {
   int max_prompts = 16;
   int max_exemplars = 16;     // of one prompt
+  int max_points = 64;        // of one object prompt
   int max_text_bytes = 1024;  // of one prompt
   int max_id_bytes = 64;      // prompt_id, image_id, request_id
   int64_t max_message_bytes = 16 << 20;

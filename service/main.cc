@@ -8,11 +8,14 @@
 #include "absl/strings/str_cat.h"
 #include "inference/base/clock.h"
 #include "inference/base/logging.h"
+#include "inference/base/status_macros.h"
 #include "inference/engine_factory.h"
 #include "pipeline/metrics.h"
 #include "pipeline/segmenter_factory.h"
 #include "service/config.h"
 #include "service/health.h"
+#include "service/keys/authenticator.h"
+#include "service/keys/key_ring.h"
 #include "service/metrics_endpoint.h"
 #include "service/server.h"
 #include "service/shutdown.h"
@@ -55,6 +58,21 @@ void LogReady(const Logger& log, const ServerSettings& settings,
                               capacity.per_prompt, absl::Microseconds(100)))}});
 }
 
+// Who may call; everybody when there is no file.
+struct Keys {
+  absl::Status Open(const std::string& file, Clock& clock, const Logger& log) {
+    if (file.empty()) return absl::OkStatus();
+    SAM3_ASSIGN_OR_RETURN(ring, KeyRing::Open({.path = file}, metrics, &log));
+    authenticator =
+        std::make_unique<Authenticator>(*ring, clock, metrics, &log);
+    return absl::OkStatus();
+  }
+
+  KeyMetrics metrics;
+  std::unique_ptr<KeyRing> ring;
+  std::unique_ptr<Authenticator> authenticator;
+};
+
 int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
   // Protobuf would write a line for every broken message, at a client's will.
   google::protobuf::SetLogHandler(nullptr);
@@ -66,9 +84,13 @@ int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
   auto health = HealthEndpoint::Start(settings.health_address);
   if (!health.ok()) return Refuse(health.status());
   RpcMetrics calls;
+  Keys keys;
+  const absl::Status opened = keys.Open(settings.keys_file, clock, log);
+  if (!opened.ok()) return Refuse(opened);
   auto endpoint = MetricsEndpoint::Start(
       settings.metrics_address,
-      {metrics, calls, settings.server.version, settings.insecure_no_auth});
+      {metrics, calls, settings.server.version, settings.insecure_no_auth,
+       settings.plaintext, &keys.metrics});
   if (!endpoint.ok()) return Refuse(endpoint.status());
   log.Log(LogLevel::kInfo, "loading",
           {{"model", WhatIsLoaded(settings.engine)},
@@ -80,6 +102,7 @@ int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
   if (!segmenter.ok()) return Refuse(segmenter.status());
   Server::Options options = settings.server;
   options.log = &log;
+  options.authenticator = keys.authenticator.get();
   absl::StatusOr<std::unique_ptr<Server>> server =
       Server::Start(options, *std::move(segmenter), calls);
   if (!server.ok()) return Refuse(server.status());

@@ -136,6 +136,8 @@ class ServerNumbers {
     }
     out->Value("sam3_insecure_option", "1 where a protection is off.",
                sources_.insecure_no_auth ? 1 : 0, {{"name", "no_auth"}});
+    out->Value("sam3_insecure_option", "1 where a protection is off.",
+               sources_.plaintext ? 1 : 0, {{"name", "plaintext"}});
     out->Value("sam3_draining", "1 while the server stops.",
                static_cast<double>(metrics_.draining.value()));
     out->Value("sam3_rss_bytes", "Memory that the process holds.",
@@ -162,6 +164,25 @@ class ServerNumbers {
                  sources_.rpc.failed(reason).value(),
                  {{"reason", std::string(reason::kAll[reason])}});
     }
+    if (sources_.keys != nullptr) Keys(*sources_.keys, out);
+  }
+
+  static void Keys(const KeyMetrics& keys, FamilyWriter* out) {
+    for (size_t i = 0; i < keys.refused.size(); ++i) {
+      out->Count(
+          "sam3_key_refusals_total", "Calls refused for their key, by reason.",
+          keys.refused[i].value(), {{"reason", std::string(kKeyReasons[i])}});
+    }
+    out->Value("sam3_keys", "Keys in the file that is in force.",
+               static_cast<double>(keys.keys.value()));
+    out->Value("sam3_keys_stale",
+               "1 while the key file cannot be used and older keys are in "
+               "force.",
+               static_cast<double>(keys.stale.value()));
+    out->Count("sam3_key_reloads_total", "Key files read, by outcome.",
+               keys.reloads.value(), {{"outcome", "ok"}});
+    out->Count("sam3_key_reloads_total", "Key files read, by outcome.",
+               keys.failed_reloads.value(), {{"outcome", "failed"}});
   }
 
   void Requests(FamilyWriter* out) const {
@@ -220,6 +241,8 @@ class ServerNumbers {
                m.images_encoded.value());
     out->Count("sam3_pairs_grounded_total", "Picture and prompt pairs run.",
                m.pairs_grounded.value());
+    out->Count("sam3_objects_clicked_total", "Object prompts run.",
+               m.objects_clicked.value());
     out->Distribution("sam3_batch_images", "Pictures encoded per batch.",
                       m.batch_images);
     out->Distribution("sam3_batch_pairs", "Pairs grounded per batch.",
@@ -246,23 +269,28 @@ class ServerNumbers {
 
   void Caches(FamilyWriter* out) const {
     const PipelineMetrics& m = metrics_;
-    const auto both = [&](const char* name, const char* help,
-                          const Counter& image, const Counter& text) {
+    const auto all = [&](const char* name, const char* help,
+                         const Counter& image, const Counter& text,
+                         const Counter& logits) {
       out->Count(name, help, image.value(), {{"cache", "image"}});
       out->Count(name, help, text.value(), {{"cache", "text"}});
+      out->Count(name, help, logits.value(), {{"cache", "logits"}});
     };
-    both("sam3_cache_hits_total", "Embeddings found.", m.image_cache_hits,
-         m.text_cache_hits);
-    both("sam3_cache_misses_total", "Embeddings computed.",
-         m.image_cache_misses, m.text_cache_misses);
-    both("sam3_cache_evictions_total", "Embeddings evicted.",
-         m.image_cache_evictions, m.text_cache_evictions);
-    out->Value("sam3_cache_bytes", "Bytes of embeddings kept.",
-               static_cast<double>(m.image_cache_bytes.value()),
-               {{"cache", "image"}});
-    out->Value("sam3_cache_bytes", "Bytes of embeddings kept.",
-               static_cast<double>(m.text_cache_bytes.value()),
-               {{"cache", "text"}});
+    all("sam3_cache_hits_total", "Entries found.", m.image_cache_hits,
+        m.text_cache_hits, m.logits_cache_hits);
+    all("sam3_cache_misses_total", "Entries not found.", m.image_cache_misses,
+        m.text_cache_misses, m.logits_cache_misses);
+    all("sam3_cache_evictions_total", "Entries evicted.",
+        m.image_cache_evictions, m.text_cache_evictions,
+        m.logits_cache_evictions);
+    const std::pair<const char*, const Gauge*> sizes[] = {
+        {"image", &m.image_cache_bytes},
+        {"text", &m.text_cache_bytes},
+        {"logits", &m.logits_cache_bytes}};
+    for (const auto& [cache, bytes] : sizes) {
+      out->Value("sam3_cache_bytes", "Bytes kept.",
+                 static_cast<double>(bytes->value()), {{"cache", cache}});
+    }
   }
 
   void Streams(FamilyWriter* out) const {

@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "inference/engine.h"
 #include "pipeline/metrics.h"
+#include "service/keys/key_metrics.h"
 #include "service/rpc/rpc_metrics.h"
 
 namespace sam3 {
@@ -21,6 +22,10 @@ class MetricsEndpoint {
     std::string version;
     // The server was told to go without keys beyond loopback.
     bool insecure_no_auth = false;
+    // The same of plaintext.
+    bool plaintext = false;
+    // Null where nobody asks for keys.
+    const KeyMetrics* keys = nullptr;
   };
 
   // What `sources` refers to must outlive the endpoint. UNAVAILABLE when the

@@ -38,6 +38,25 @@ void SegmentationCalls::SegmentConcepts(
       });
 }
 
+void SegmentationCalls::SegmentObjects(
+    const v1::SegmentObjectsRequest& request,
+    const std::shared_ptr<RequestContext>& context,
+    const Respond<v1::SegmentObjectsResponse>& respond) const {
+  absl::StatusOr<ObjectRequest> valid = validator_.ValidateObjects(request);
+  if (!valid.ok()) return respond(valid.status());
+  segmenter_.SegmentObjects(
+      *std::move(valid), context,
+      [respond,
+       fields = FieldSelection(request.fields(),
+                               *v1::SegmentObjectsResponse::descriptor())](
+          absl::StatusOr<ObjectResponse> response) {
+        if (!response.ok()) return respond(response.status());
+        v1::SegmentObjectsResponse out = ToProto(*std::move(response));
+        fields.Trim(&out);
+        respond(std::move(out));
+      });
+}
+
 void SegmentationCalls::EmbedImage(
     const v1::EmbedImageRequest& request,
     const std::shared_ptr<RequestContext>& context,
@@ -80,6 +99,7 @@ void SegmentationCalls::GetServerInfo(
   model->set_image_size_px(engine.image_size);
   model->set_mask_size_px(engine.mask_size);
   model->set_embedded_demo(engine.model_name == kEmbeddedDemoModelName);
+  model->set_takes_clicks(engine.takes_clicks);
   auto* device = out.mutable_device();
   device->set_id(engine.device);
   device->set_name(engine.device_name);
@@ -90,6 +110,7 @@ void SegmentationCalls::GetServerInfo(
   bounds->set_max_image_side_px(image.max_side);
   bounds->set_max_prompts(limits.max_prompts);
   bounds->set_max_exemplars(limits.max_exemplars);
+  bounds->set_max_points(limits.max_points);
   bounds->set_max_text_tokens(kTextContextLength);
   bounds->set_max_message_size_bytes(limits.max_message_bytes);
   bounds->set_max_chunk_size_bytes(limits.max_chunk_bytes);

@@ -30,6 +30,9 @@ class SegmentationCalls {
       const v1::SegmentConceptsRequest& request,
       const std::shared_ptr<RequestContext>& context,
       const Respond<v1::SegmentConceptsResponse>& respond) const;
+  void SegmentObjects(const v1::SegmentObjectsRequest& request,
+                      const std::shared_ptr<RequestContext>& context,
+                      const Respond<v1::SegmentObjectsResponse>& respond) const;
   void EmbedImage(const v1::EmbedImageRequest& request,
                   const std::shared_ptr<RequestContext>& context,
                   const Respond<v1::EmbedImageResponse>& respond) const;

@@ -14,6 +14,7 @@
 #include "service/process_facts.h"
 #include "service/rpc/call_log.h"
 #include "service/rpc/completion_loop.h"
+#include "service/rpc/server_credentials.h"
 #include "service/rpc/stream_call.h"
 #include "service/rpc/unary_call.h"
 #include "service/rpc/upload_call.h"
@@ -89,7 +90,8 @@ class GrpcServer final : public Server {
         validator_(options.limits, segmenter_->tokenizer(),
                    segmenter_->engine_info(), options.media_root),
         calls_(*segmenter_, validator_, options.version),
-        uploads_(options.limits.max_uploading_bytes) {}
+        uploads_(options.limits.max_uploading_bytes),
+        authenticator_(options.authenticator) {}
 
   ~GrpcServer() override {
     Drain(absl::Now());
@@ -102,8 +104,8 @@ class GrpcServer final : public Server {
   absl::Status Bind(const Options& options) {
     grpc::ServerBuilder builder;
     SetChannelArguments(options, &builder);
-    builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(),
-                             &port_);
+    builder.AddListeningPort(options.address,
+                             MakeServerCredentials(options.tls), &port_);
     builder.RegisterService(&service_);
     std::unique_ptr<grpc::ServerCompletionQueue> queue =
         builder.AddCompletionQueue();
@@ -147,7 +149,7 @@ class GrpcServer final : public Server {
           const Request&, const std::shared_ptr<RequestContext>&,
           const SegmentationCalls::Respond<Response>&) const) {
     UnaryCall<Request, Response>::Listen(
-        loop_, log_, method,
+        loop_, log_, authenticator_, method,
         [this, accept](auto* context, auto* request, auto* responder,
                        auto* queue, void* tag) {
           (service_.*accept)(context, request, responder, queue, queue, tag);
@@ -162,14 +164,16 @@ class GrpcServer final : public Server {
   void Listen() {
     ListenTo(RpcMethod::kSegmentConcepts, &WireService::RequestSegmentConcepts,
              &SegmentationCalls::SegmentConcepts);
+    ListenTo(RpcMethod::kSegmentObjects, &WireService::RequestSegmentObjects,
+             &SegmentationCalls::SegmentObjects);
     ListenTo(RpcMethod::kEmbedImage, &WireService::RequestEmbedImage,
              &SegmentationCalls::EmbedImage);
     ListenTo(RpcMethod::kExplain, &WireService::RequestExplain,
              &SegmentationCalls::Explain);
     ListenTo(RpcMethod::kGetServerInfo, &WireService::RequestGetServerInfo,
              &SegmentationCalls::GetServerInfo);
-    UploadCall::Listen(loop_, service_, calls_, uploads_, log_);
-    StreamCall::Listen(loop_, service_, calls_, log_);
+    UploadCall::Listen(loop_, service_, calls_, uploads_, log_, authenticator_);
+    StreamCall::Listen(loop_, service_, calls_, log_, authenticator_);
   }
 
   RealClock clock_;
@@ -178,6 +182,7 @@ class GrpcServer final : public Server {
   const RequestValidator validator_;
   const SegmentationCalls calls_;
   UploadBudget uploads_;
+  Authenticator* const authenticator_;
   WireService service_;
   CompletionLoop loop_;
   std::unique_ptr<grpc::Server> server_;

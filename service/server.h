@@ -8,8 +8,10 @@
 #include "absl/time/time.h"
 #include "inference/base/logging.h"
 #include "pipeline/segmenter.h"
+#include "service/keys/authenticator.h"
 #include "service/limits.h"
 #include "service/rpc/rpc_metrics.h"
+#include "service/tls.h"
 
 namespace sam3 {
 
@@ -36,10 +38,16 @@ class Server {
     // Where calls that somebody will ask about get a line; null for nowhere.
     // Must outlive the server.
     const Logger* log = nullptr;
+    // Whom calls have to convince; null lets everybody in. Must outlive the
+    // server.
+    Authenticator* authenticator = nullptr;
+    // Plaintext unless it is enabled.
+    TlsSettings tls;
   };
 
   // Starts serving `segmenter`, which the server takes over. `metrics` must
   // outlive the server. UNAVAILABLE when the address cannot be bound.
+  // The files of `options.tls` should have been checked.
   static absl::StatusOr<std::unique_ptr<Server>> Start(
       const Options& options, std::unique_ptr<Segmenter> segmenter,
       RpcMetrics& metrics);

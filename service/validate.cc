@@ -106,6 +106,26 @@ class RequestValidator::Checker {
     return real.string();
   }
 
+  // The box at `field`; anything for one that is wrong.
+  Box Corners(const std::string& field, const v1::Box& box) {
+    if (box.box_case() == v1::Box::BOX_NOT_SET) {
+      Violate(field, "is missing");
+      return {};
+    }
+    const Box out = FromProto(box);
+    for (const float value : {out.x0, out.y0, out.x1, out.y1}) {
+      if (!std::isfinite(value)) {
+        Violate(field, "has a coordinate that is not a finite number");
+        return {};
+      }
+    }
+    if (!(out.width() > 0) || !(out.height() > 0)) {
+      Violate(field, absl::StrCat("must have positive width and height, has ",
+                                  out.width(), " x ", out.height()));
+    }
+    return out;
+  }
+
   ExemplarBox Exemplar(const std::string& field, const v1::Exemplar& exemplar) {
     ExemplarBox out;
     out.label = exemplar.label() == v1::Exemplar::LABEL_NEGATIVE
@@ -115,22 +135,76 @@ class RequestValidator::Checker {
       Violate(field + ".label", "is no known label");
     }
     out.normalized = exemplar.box().normalized();
-    const std::string box = field + ".box";
-    if (exemplar.box().box_case() == v1::Box::BOX_NOT_SET) {
-      Violate(box, "is missing");
+    out.box = Corners(field + ".box", exemplar.box());
+    return out;
+  }
+
+  PointedAt Point(const std::string& field, const v1::Point& point) {
+    if (!std::isfinite(point.x()) || !std::isfinite(point.y())) {
+      Violate(field, "has a coordinate that is not a finite number");
+    }
+    if (!v1::Point::Label_IsValid(point.label())) {
+      Violate(field + ".label", "is no known label");
+    }
+    return {point.x(), point.y(), point.normalized(),
+            point.label() == v1::Point::LABEL_NEGATIVE ? ClickLabel::kNegative
+                                                       : ClickLabel::kPositive};
+  }
+
+  PointedObject Object(const std::string& field,
+                       const v1::ObjectPrompt& prompt) {
+    PointedObject out;
+    out.prompt_id = prompt.prompt_id();
+    PromptId(field, prompt.prompt_id());
+    if (prompt.points().empty() && !prompt.has_box() &&
+        prompt.logits_handle().empty()) {
+      Violate(field, "needs a point, a box or a logits_handle");
+    }
+    if (prompt.points_size() > limits_.max_points) {
+      Violate(field + ".points",
+              absl::StrCat("has ", prompt.points_size(), " entries; at most ",
+                           limits_.max_points, " are allowed"));
       return out;
     }
-    out.box = FromProto(exemplar.box());
-    for (const float value : {out.box.x0, out.box.y0, out.box.x1, out.box.y1}) {
-      if (!std::isfinite(value)) {
-        Violate(box, "has a coordinate that is not a finite number");
-        return out;
+    for (int i = 0; i < prompt.points_size(); ++i) {
+      out.points.push_back(
+          Point(absl::StrCat(field, ".points[", i, "]"), prompt.points(i)));
+    }
+    if (prompt.has_box()) {
+      out.box = {Corners(field + ".box", prompt.box()),
+                 prompt.box().normalized()};
+    }
+    Id(field + ".logits_handle", prompt.logits_handle(), kMaxImageIdBytes);
+    out.logits_handle = prompt.logits_handle();
+    return out;
+  }
+
+  ObjectRequest Objects(const v1::SegmentObjectsRequest& request) {
+    ObjectRequest out;
+    out.image = Image("image", request.image());
+    if (request.prompts().empty()) {
+      Violate("prompts", "at least one prompt is needed");
+    }
+    if (request.prompts_size() > limits_.max_prompts) {
+      Violate("prompts",
+              absl::StrCat("has ", request.prompts_size(), " entries; at most ",
+                           limits_.max_prompts, " are allowed"));
+    } else {
+      for (int i = 0; i < request.prompts_size(); ++i) {
+        out.prompts.push_back(
+            Object(absl::StrCat("prompts[", i, "]"), request.prompts(i)));
       }
     }
-    if (!(out.box.width() > 0) || !(out.box.height() > 0)) {
-      Violate(box, absl::StrCat("must have positive width and height, has ",
-                                out.box.width(), " x ", out.box.height()));
-    }
+    out.options.multimask =
+        !request.has_multimask_output() || request.multimask_output();
+    out.options.return_all_candidates = request.return_all_candidates();
+    out.options.save_logits = request.save_logits();
+    out.options.load_logits = request.load_logits();
+    out.options.mask = Mask("mask_options", request.mask_options());
+    out.options.fields =
+        Fields("", request.fields(), *v1::SegmentObjectsResponse::descriptor(),
+               "results.masks");
+    Id("request_id", request.request_id(), kMaxImageIdBytes);
     return out;
   }
 
@@ -139,13 +213,7 @@ class RequestValidator::Checker {
     ConceptPrompt out;
     out.prompt_id = prompt.prompt_id();
     out.text = prompt.text();
-    Id(field + ".prompt_id", prompt.prompt_id(),
-       static_cast<size_t>(limits_.max_id_bytes));
-    if (!prompt.prompt_id().empty() &&
-        !prompt_ids_.insert(prompt.prompt_id()).second) {
-      Violate(field + ".prompt_id",
-              absl::StrCat("\"", prompt.prompt_id(), "\" is used twice"));
-    }
+    PromptId(field, prompt.prompt_id());
     if (prompt.exemplars_size() > limits_.max_exemplars) {
       Violate(
           field + ".exemplars",
@@ -202,14 +270,7 @@ class RequestValidator::Checker {
     }
     out.max_instances_per_prompt = request.max_instances_per_prompt();
     out.mask = Mask(prefix + "mask_options", request.mask_options());
-    const FieldSelection fields(request.fields(), answer);
-    for (const int i : fields.unknown_paths()) {
-      Violate(absl::StrCat(prefix, "fields.paths[", i, "]"),
-              absl::StrCat("is no field of ", answer.name()));
-    }
-    out.fields = {.mask = fields.Wants(instances + ".mask"),
-                  .box = fields.Wants(instances + ".box"),
-                  .area = fields.Wants(instances + ".area_px")};
+    out.fields = Fields(prefix, request.fields(), answer, instances);
     return out;
   }
 
@@ -228,6 +289,28 @@ class RequestValidator::Checker {
   }
 
  private:
+  void PromptId(const std::string& field, const std::string& id) {
+    Id(field + ".prompt_id", id, static_cast<size_t>(limits_.max_id_bytes));
+    if (!id.empty() && !prompt_ids_.insert(id).second) {
+      Violate(field + ".prompt_id", absl::StrCat("\"", id, "\" is used twice"));
+    }
+  }
+
+  // `found` leads from the answer to what was found.
+  ResultFields Fields(const std::string& prefix,
+                      const google::protobuf::FieldMask& mask,
+                      const google::protobuf::Descriptor& answer,
+                      const std::string& found) {
+    const FieldSelection fields(mask, answer);
+    for (const int i : fields.unknown_paths()) {
+      Violate(absl::StrCat(prefix, "fields.paths[", i, "]"),
+              absl::StrCat("is no field of ", answer.name()));
+    }
+    return {.mask = fields.Wants(found + ".mask"),
+            .box = fields.Wants(found + ".box"),
+            .area = fields.Wants(found + ".area_px")};
+  }
+
   MaskOptions Mask(const std::string& field, const v1::MaskOptions& mask) {
     if (!v1::MaskOptions::Format_IsValid(mask.format())) {
       Violate(field + ".format", "is no known format");
@@ -331,6 +414,18 @@ std::vector<FieldViolation> RequestValidator::Violations(
   const absl::Status model = CheckModel(request.model_id(), "model_id");
   if (!model.ok()) checker.Violate("model_id", std::string(model.message()));
   return checker.violations();
+}
+
+absl::StatusOr<ObjectRequest> RequestValidator::ValidateObjects(
+    const v1::SegmentObjectsRequest& request) const {
+  if (request.image().source_case() == v1::Image::kUrl) {
+    return SourceNotAllowed("image.url");
+  }
+  Checker checker(*this);
+  ObjectRequest out = checker.Objects(request);
+  SAM3_RETURN_IF_ERROR(checker.status());
+  SAM3_RETURN_IF_ERROR(CheckModel(request.model_id(), "model_id"));
+  return out;
 }
 
 absl::StatusOr<ImageSource> RequestValidator::ValidateEmbed(

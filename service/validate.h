@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "inference/engine.h"
 #include "inference/tokenizer.h"
+#include "pipeline/object_segmentation.h"
 #include "pipeline/segmentation.h"
 #include "pipeline/stream_events.h"
 #include "sam3/v1/segmentation_service.pb.h"
@@ -29,6 +30,8 @@ class RequestValidator {
   // serve. The picture's bytes are copied.
   absl::StatusOr<ConceptRequest> ValidateConcepts(
       const v1::SegmentConceptsRequest& request) const;
+  absl::StatusOr<ObjectRequest> ValidateObjects(
+      const v1::SegmentObjectsRequest& request) const;
   absl::StatusOr<ImageSource> ValidateEmbed(
       const v1::EmbedImageRequest& request) const;
   absl::StatusOr<StreamConfig> ValidateStream(

@@ -5,9 +5,11 @@
 //   engine_driver --model DIR [--device D] [--dtype T] [--threads N]
 //   encode PICTURE            encodes a picture file's pixels (kept)
 //   ground TEXT               grounds a text on the kept picture
-//   detect PICTURE TEXT       both
-//   batch N PICTURE TEXT      both, for N pictures in one call each; also the
-//                             stages: encode, text, ground without masks, all
+//   click X Y                 masks what is under a pixel of the kept picture
+//   detect PICTURE TEXT       both encode and ground
+//   batch N PICTURE TEXT      the same for N pictures in one call each; also
+//                             the stages: encode, text, ground without masks,
+//                             all
 //   scores PICTURE TEXT       every query's score, by query
 //   memory                    resident bytes of this process
 #include <CLI/CLI.hpp>
@@ -47,6 +49,9 @@ class Driver {
       SAM3_ASSIGN_OR_RETURN(const size_t found,
                             Ground(line.substr(parts[0].size() + 1)));
       return PrintSeconds(absl::Now() - start, found);
+    }
+    if (parts[0] == "click" && parts.size() == 3) {
+      return Click(parts[1], parts[2]);
     }
     if (parts[0] == "scores" && parts.size() == 3) {
       return PrintScores(parts[1], parts[2]);
@@ -102,6 +107,22 @@ class Driver {
     SAM3_ASSIGN_OR_RETURN(const auto pending, model_.engine->Ground({item}));
     SAM3_ASSIGN_OR_RETURN(std::vector<Detections> found, pending->Take());
     return std::move(found.front().detections);
+  }
+
+  absl::Status Click(const std::string& x, const std::string& y) {
+    sam3::Click click;
+    if (!absl::SimpleAtof(x, &click.x) || !absl::SimpleAtof(y, &click.y)) {
+      return absl::InvalidArgumentError("click needs two numbers");
+    }
+    click.x /= static_cast<float>(image_.width());
+    click.y /= static_cast<float>(image_.height());
+    const absl::Time start = absl::Now();
+    SAM3_ASSIGN_OR_RETURN(
+        const auto pending,
+        model_.engine->Click({{embedding_, {{click}, {}}, nullptr}}));
+    SAM3_ASSIGN_OR_RETURN(const std::vector<ObjectCandidates> found,
+                          pending->Take());
+    return PrintSeconds(absl::Now() - start, found.front().candidates.size());
   }
 
   absl::Status PrintScores(const std::string& picture,

@@ -31,9 +31,10 @@ Detector::Detector(WeightReader& weights, const ModelConfig& config,
                           config.hidden_size(), weights.device())
                      .to(weights.dtype())) {}
 
-std::vector<PictureFeatures> Detector::EncodePictures(
+std::vector<EncodedPicture> Detector::EncodePictures(
     const at::Tensor& pixels) const {
-  const FeaturePyramid all = neck_(vit_(pixels));
+  const at::Tensor hidden = vit_(pixels);
+  const FeaturePyramid all = neck_(hidden);
   const at::Tensor prepared =
       encoder_.Prepare(all.coarse.flatten(2).transpose(1, 2), positions_);
   const int64_t count = pixels.size(0);
@@ -42,11 +43,12 @@ std::vector<PictureFeatures> Detector::EncodePictures(
     const at::Tensor row = x.narrow(0, i, 1);
     return count == 1 ? row : row.clone();
   };
-  std::vector<PictureFeatures> pictures;
+  std::vector<EncodedPicture> pictures;
   for (int64_t i = 0; i < count; ++i) {
     pictures.push_back(
-        {{own(all.fine, i), own(all.middle, i), own(all.coarse, i)},
-         own(prepared, i)});
+        {{{own(all.fine, i), own(all.middle, i), own(all.coarse, i)},
+          own(prepared, i)},
+         own(hidden, i)});
   }
   return pictures;
 }

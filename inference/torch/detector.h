@@ -27,6 +27,12 @@ struct PictureFeatures {
   at::Tensor prepared;
 };
 
+// The same with the vision transformer's output, which other heads start from.
+struct EncodedPicture {
+  PictureFeatures features;
+  at::Tensor hidden;  // [1, grid, grid, C_vit]
+};
+
 // One (picture, prompt) pair. `text` is [L, C], padding already cut.
 struct ConceptPair {
   const PictureFeatures* picture = nullptr;
@@ -59,7 +65,7 @@ class Detector {
            ClassTokenRule class_token);
 
   // pixels [N, 3, S, S], normalised; one result per picture.
-  std::vector<PictureFeatures> EncodePictures(const at::Tensor& pixels) const;
+  std::vector<EncodedPicture> EncodePictures(const at::Tensor& pixels) const;
 
   // ids [N, L]. Returns [N, L, C].
   at::Tensor EncodeTexts(const at::Tensor& ids) const { return text_(ids); }

@@ -16,35 +16,38 @@
 #include "inference/content_hash.h"
 #include "inference/model_config.h"
 #include "inference/torch/aten.h"
+#include "inference/torch/click_batch.h"
 #include "inference/torch/detector.h"
 #include "inference/torch/guard.h"
 #include "inference/torch/host_facts.h"
+#include "inference/torch/interactive/interactive_head.h"
 #include "inference/torch/postprocess.h"
 #include "inference/torch/preprocess.h"
+#include "inference/torch/torch_image.h"
 #include "inference/torch/weights.h"
 
 namespace sam3 {
 namespace {
 
-size_t Bytes(const at::Tensor& x) { return x.nbytes(); }
-
-class TorchImage final : public ImageEmbedding {
- public:
-  explicit TorchImage(PictureFeatures features)
-      : features(std::move(features)) {}
-  size_t size_bytes() const override {
-    return Bytes(features.pyramid.fine) + Bytes(features.pyramid.middle) +
-           Bytes(features.pyramid.coarse) + Bytes(features.prepared);
-  }
-  const PictureFeatures features;
-};
-
 class TorchText final : public TextEmbedding {
  public:
   explicit TorchText(at::Tensor tokens) : tokens(std::move(tokens)) {}
-  size_t size_bytes() const override { return Bytes(tokens); }
+  size_t size_bytes() const override { return tokens.nbytes(); }
   const at::Tensor tokens;  // [L, C]
 };
+
+// What the published file has for following objects through a video, which no
+// picture needs.
+constexpr const char* kMemoryTensors[] = {
+    "mask_downsample.",
+    "memory_attention.",
+    "memory_encoder.",
+    "memory_temporal_positional_encoding",
+    "no_memory_positional_encoding",
+    "no_object_pointer",
+    "object_pointer_proj.",
+    "occlusion_spatial_embedding_parameter",
+    "temporal_positional_encoding_projection_layer."};
 
 // Pairs, and pictures, whose large activations fit a budget go through the
 // model together.
@@ -73,9 +76,9 @@ class PendingDetections final : public Pending<std::vector<Detections>> {
       std::vector<ConceptPair> pairs;
       for (size_t i = begin; i < end; ++i) {
         const GroundItem& item = items_[i];
-        pairs.push_back({&static_cast<const TorchImage&>(*item.image).features,
-                         static_cast<const TorchText&>(*item.text).tokens,
-                         item.exemplars});
+        pairs.push_back(
+            {&static_cast<const TorchImage&>(*item.image).features(),
+             static_cast<const TorchText&>(*item.text).tokens, item.exemplars});
       }
       passes_.push_back(detector_.Ground(pairs));
     }
@@ -142,10 +145,12 @@ NamedTensor ToNamed(std::string name, const at::Tensor& tensor) {
 
 class TorchEngine final : public Engine {
  public:
+  // `clicks` may be null.
   TorchEngine(Checkpoint checkpoint, std::unique_ptr<Detector> detector,
-              EngineInfo info)
+              std::unique_ptr<InteractiveHead> clicks, EngineInfo info)
       : checkpoint_(std::move(checkpoint)),
         detector_(std::move(detector)),
+        clicks_(std::move(clicks)),
         info_(std::move(info)),
         pairs_per_pass_(PairsPerPass(detector_->config(), detector_->device(),
                                      detector_->dtype())) {}
@@ -168,9 +173,10 @@ class TorchEngine final : public Engine {
         const at::Tensor pixels = Preprocess(
             images.subspan(begin, step), detector_->config().vit.image_size,
             detector_->device(), detector_->dtype());
-        for (PictureFeatures& features : detector_->EncodePictures(pixels)) {
-          embeddings.push_back(
-              std::make_shared<TorchImage>(std::move(features)));
+        for (EncodedPicture& picture : detector_->EncodePictures(pixels)) {
+          embeddings.push_back(std::make_shared<TorchImage>(
+              std::move(picture.features),
+              clicks_ != nullptr ? std::move(picture.hidden) : at::Tensor()));
         }
       }
       return absl::OkStatus();
@@ -208,6 +214,17 @@ class TorchEngine final : public Engine {
     return pending;
   }
 
+  absl::StatusOr<std::unique_ptr<Pending<std::vector<ObjectCandidates>>>> Click(
+      absl::Span<const ClickItem> items) override {
+    SAM3_RETURN_IF_ERROR(CheckClicks(items));
+    std::unique_ptr<Pending<std::vector<ObjectCandidates>>> pending;
+    SAM3_RETURN_IF_ERROR(GuardTorch([&] {
+      pending = LaunchClicks(*clicks_, *detector_->config().interactive, items);
+      return absl::OkStatus();
+    }));
+    return pending;
+  }
+
   absl::StatusOr<std::vector<NamedTensor>> RawConceptOutputs(
       const Image& image, const TokenizedText& text,
       absl::Span<const Exemplar> exemplars) override {
@@ -217,10 +234,11 @@ class TorchEngine final : public Engine {
       const at::Tensor pixels =
           Preprocess({image}, detector_->config().vit.image_size,
                      detector_->device(), detector_->dtype());
-      const std::vector<PictureFeatures> pictures =
+      const std::vector<EncodedPicture> pictures =
           detector_->EncodePictures(pixels);
       const at::Tensor tokens = detector_->EncodeTexts(TokenIds({text}));
-      const ConceptPair pair = {&pictures.front(), tokens[0], exemplars};
+      const ConceptPair pair = {&pictures.front().features, tokens[0],
+                                exemplars};
       const GroundedPairs grounded = detector_->Ground({pair});
       const at::Tensor embeddings =
           detector_->PixelEmbeddings(grounded, {0})[0];
@@ -232,6 +250,32 @@ class TorchEngine final : public Engine {
       tensors.push_back(
           ToNamed("pred_masks", head.Masks(embeddings, grounded.queries[0])));
       tensors.push_back(ToNamed("semantic_seg", head.Semantic(embeddings)));
+      return absl::OkStatus();
+    }));
+    return tensors;
+  }
+
+  absl::StatusOr<std::vector<NamedTensor>> RawObjectOutputs(
+      const Image& image, const ObjectPrompt& prompt, bool multimask) override {
+    std::vector<NamedTensor> tensors;
+    SAM3_RETURN_IF_ERROR(CheckClicks({}));
+    SAM3_RETURN_IF_ERROR(GuardTorch([&] {
+      const at::Tensor pixels =
+          Preprocess({image}, detector_->config().vit.image_size,
+                     detector_->device(), detector_->dtype());
+      const ObjectFeatures features =
+          clicks_->Encode(detector_->EncodePictures(pixels).front().hidden);
+      const ObjectMasks masks = clicks_->Segment({{&features, prompt, {}}});
+      const at::Tensor kept =
+          multimask ? at::arange(1, masks.predicted_iou.size(1))
+                          .to(detector_->device())
+                    : ChooseStableMask(masks, *detector_->config().interactive);
+      tensors.push_back(ToNamed("pixel_values", pixels[0]));
+      tensors.push_back(
+          ToNamed("pred_masks", masks.logits[0].index_select(0, kept)));
+      tensors.push_back(
+          ToNamed("iou_scores", masks.predicted_iou[0].index_select(0, kept)));
+      tensors.push_back(ToNamed("object_score_logits", masks.object_logit));
       return absl::OkStatus();
     }));
     return tensors;
@@ -285,6 +329,23 @@ class TorchEngine final : public Engine {
     return absl::OkStatus();
   }
 
+  absl::Status CheckClicks(absl::Span<const ClickItem> items) const {
+    if (clicks_ == nullptr) {
+      return absl::FailedPreconditionError(
+          "this model folder holds the concept detector alone: it takes no "
+          "clicks");
+    }
+    for (const ClickItem& item : items) {
+      if (item.earlier != nullptr &&
+          (item.earlier->width != info_.mask_size ||
+           item.earlier->height != info_.mask_size)) {
+        return absl::InvalidArgumentError(
+            "earlier logits have another size than the model's masks");
+      }
+    }
+    return absl::OkStatus();
+  }
+
   // [N, longest], int64; rows beyond a text's own length are padding.
   at::Tensor TokenIds(absl::Span<const TokenizedText> texts) const {
     int64_t longest = 0;
@@ -306,6 +367,7 @@ class TorchEngine final : public Engine {
   // Weights may be views into the checkpoint's files.
   const Checkpoint checkpoint_;
   const std::unique_ptr<Detector> detector_;
+  const std::unique_ptr<InteractiveHead> clicks_;
   const EngineInfo info_;
   const int64_t pairs_per_pass_;
 };
@@ -353,6 +415,7 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateTorchEngine(
                     (options.dtype == DtypeChoice::kAuto && device.is_cuda());
 
   std::unique_ptr<Detector> detector;
+  std::unique_ptr<InteractiveHead> clicks;
   int64_t parameter_count = 0;
   SAM3_RETURN_IF_ERROR(GuardTorch([&] {
     if (options.cpu_threads > 0) at::set_num_threads(options.cpu_threads);
@@ -361,8 +424,12 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateTorchEngine(
     at::globalContext().setAllowTF32CuDNN(false);
     WeightReader weights(checkpoint, device, bf16 ? at::kBFloat16 : at::kFloat);
     detector = std::make_unique<Detector>(weights, config, options.class_token);
-    weights.SkipAll("tracker_model.");
-    weights.SkipAll("tracker_neck.");
+    if (config.interactive.has_value() && weights.Has("tracker_")) {
+      clicks = std::make_unique<InteractiveHead>(weights, config);
+    }
+    for (const char* memory : kMemoryTensors) {
+      weights.SkipAll(absl::StrCat("tracker_model.", memory));
+    }
     parameter_count = weights.parameter_count();
     return weights.Finish();
   }));
@@ -386,8 +453,10 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateTorchEngine(
   info.image_size = config.vit.image_size;
   info.mask_size = config.mask_size();
   info.query_count = config.query_count;
+  info.takes_clicks = clicks != nullptr;
   return std::make_unique<TorchEngine>(std::move(checkpoint),
-                                       std::move(detector), std::move(info));
+                                       std::move(detector), std::move(clicks),
+                                       std::move(info));
 }
 
 }  // namespace sam3

@@ -198,6 +198,12 @@ void WeightReader::SkipAll(absl::string_view prefix) {
   }
 }
 
+bool WeightReader::Has(absl::string_view prefix) const {
+  const auto first = checkpoint_.tensors().lower_bound(std::string(prefix));
+  return first != checkpoint_.tensors().end() &&
+         absl::StartsWith(first->first, prefix);
+}
+
 absl::Status WeightReader::Finish() const {
   std::vector<std::string> extra;
   for (const auto& [name, stored] : checkpoint_.tensors()) {

@@ -78,6 +78,8 @@ class WeightReader {
   }
   // The same for all whose names begin so.
   void SkipAll(absl::string_view prefix);
+  // Whether the checkpoint has any whose name begins so.
+  bool Has(absl::string_view prefix) const;
 
   // Numbers in the tensors that were read.
   int64_t parameter_count() const;

@@ -42,7 +42,7 @@ void CallLog::StreamEnded(const StreamRecord& stream,
                           const absl::Status& status) {
   metrics_.Record(RpcMethod::kSegmentStream, status);
   int64_t left_out = 0;
-  if (!TakeTurn(&left_out)) return;
+  if (!stream.admitted || !TakeTurn(&left_out)) return;
   const absl::Duration lasted =
       absl::Trunc(clock_.Now() - stream.opened_at, absl::Milliseconds(1));
   logger_->Log(

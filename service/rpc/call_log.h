@@ -30,6 +30,8 @@ class CallLog {
   struct StreamRecord {
     std::string stream_id;  // empty when it never started
     std::string peer;
+    // Refused ones are told of elsewhere.
+    bool admitted = true;
     absl::Time opened_at;
     int64_t results = 0;  // sent
   };

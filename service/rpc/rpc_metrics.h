@@ -14,6 +14,7 @@ namespace sam3 {
 // The methods, in the order of kRpcMethodNames.
 enum class RpcMethod {
   kSegmentConcepts,
+  kSegmentObjects,
   kEmbedImage,
   kUploadImage,
   kSegmentStream,
@@ -21,8 +22,8 @@ enum class RpcMethod {
   kGetServerInfo,
 };
 inline constexpr absl::string_view kRpcMethodNames[] = {
-    "SegmentConcepts", "EmbedImage", "UploadImage",
-    "SegmentStream",   "Explain",    "GetServerInfo"};
+    "SegmentConcepts", "SegmentObjects", "EmbedImage",   "UploadImage",
+    "SegmentStream",   "Explain",        "GetServerInfo"};
 
 // How calls ended, by method and code, and why those failed that did. Threads:
 // any; never blocks.

@@ -20,8 +20,10 @@ constexpr int64_t kLastSecond = 253'402'300'799;
 }  // namespace
 
 void StreamCall::Listen(CompletionLoop& loop, WireService& service,
-                        const SegmentationCalls& calls, CallLog& log) {
-  std::shared_ptr<StreamCall> call(new StreamCall(loop, service, calls, log));
+                        const SegmentationCalls& calls, CallLog& log,
+                        Authenticator* authenticator) {
+  std::shared_ptr<StreamCall> call(
+      new StreamCall(loop, service, calls, log, authenticator));
   // gRPC never gives this tag back for a call that does not start.
   void* done = CompletionLoop::Tag([call](bool) { call->OnDone(); });
   call->context_.AsyncNotifyWhenDone(done);
@@ -37,12 +39,18 @@ void StreamCall::Listen(CompletionLoop& loop, WireService& service,
 }
 
 void StreamCall::OnArrived() {
-  Listen(loop_, service_, calls_, log_);
+  Listen(loop_, service_, calls_, log_, authenticator_);
+  auto permit = AdmitCall(context_, RpcMethod::kSegmentStream, authenticator_);
   const absl::MutexLock lock(&mutex_);
-  request_context_ = MakeRequestContext(context_, "");
   record_.peer = context_.peer();
   record_.opened_at = log_.Now();
-  if (!done_) {
+  record_.admitted = permit.ok();
+  permit_ =
+      permit.ok() ? *std::move(permit) : std::make_shared<const CallPermit>();
+  request_context_ = MakeRequestContext(context_, "", permit_->key_id());
+  if (!permit.ok()) {
+    Fail(permit.status());
+  } else if (!done_) {
     first_message_timer_ =
         loop_.PostAfter(calls_.validator().limits().message_timeout,
                         [self = shared_from_this()] { self->OnSilence(); });
@@ -70,6 +78,7 @@ void StreamCall::OnDone() {
     const absl::MutexLock lock(&mutex_);
     done_ = true;
     StopTimer();
+    StopDebtTimer();
     client_gone_ = context_.IsCancelled();
     if (request_context_ != nullptr && client_gone_) {
       request_context_->Cancel();
@@ -182,8 +191,43 @@ void StreamCall::Fail(absl::Status status) {
   if (failure_.ok()) failure_ = std::move(status);
 }
 
+void StreamCall::SettleWithKey() {
+  const int64_t pixels = request_context_->pixels();
+  permit_->ChargePixels(pixels - charged_pixels_);
+  charged_pixels_ = pixels;
+  if (authenticator_ == nullptr) return;
+  absl::Status good = authenticator_->Recheck(*permit_);
+  if (!good.ok()) Fail(std::move(good));
+}
+
+void StreamCall::StartRead() {
+  // The key's debt slows its streams down as a slow server would. What the
+  // stream is to be, somebody waits to know.
+  const absl::Duration debt =
+      session_ == nullptr ? absl::ZeroDuration() : permit_->PixelDebt();
+  if (debt > absl::ZeroDuration()) {
+    if (debt_timer_ != nullptr || done_) return;
+    debt_timer_ = loop_.PostAfter(debt, [self = shared_from_this()] {
+      const absl::MutexLock lock(&self->mutex_);
+      self->debt_timer_ = nullptr;
+      self->Pump();
+    });
+    return;
+  }
+  read_in_flight_ = true;
+  stream_.Read(&incoming_bytes_,
+               CompletionLoop::Tag(
+                   [self = shared_from_this()](bool ok) { self->OnRead(ok); }));
+}
+
+void StreamCall::StopDebtTimer() {
+  if (debt_timer_ != nullptr) debt_timer_->Cancel();
+  debt_timer_ = nullptr;
+}
+
 void StreamCall::Pump() {
   if (finished_ || request_context_ == nullptr) return;
+  SettleWithKey();
   if (!failure_.ok()) {
     // A write in flight must come back first; a read ends with the call.
     if (!write_in_flight_) Finish(failure_);
@@ -191,11 +235,7 @@ void StreamCall::Pump() {
   }
   if (!read_in_flight_ && !input_ended_ &&
       (session_ == nullptr || session_->WantsInput())) {
-    read_in_flight_ = true;
-    stream_.Read(&incoming_bytes_,
-                 CompletionLoop::Tag([self = shared_from_this()](bool ok) {
-                   self->OnRead(ok);
-                 }));
+    StartRead();
   }
   if (session_ == nullptr || write_in_flight_) return;
   std::optional<StreamEvent> event = session_->TakeOutput();
@@ -228,6 +268,8 @@ void StreamCall::AddLimits(v1::StreamStarted::Limits* out) const {
 
 void StreamCall::Finish(const absl::Status& status) {
   finished_ = true;
+  StopDebtTimer();
+  permit_.reset();
   log_.StreamEnded(record_, status);
   AddRetryPushback(status, &context_);
   stream_.Finish(ToGrpcStatus(status),

@@ -10,6 +10,7 @@
 #include "absl/synchronization/mutex.h"
 #include "pipeline/stream_session.h"
 #include "service/field_selection.h"
+#include "service/keys/authenticator.h"
 #include "service/rpc/call_log.h"
 #include "service/rpc/completion_loop.h"
 #include "service/rpc/wire.h"
@@ -30,7 +31,8 @@ class StreamCall final : public StreamListener,
                          public std::enable_shared_from_this<StreamCall> {
  public:
   static void Listen(CompletionLoop& loop, WireService& service,
-                     const SegmentationCalls& calls, CallLog& log);
+                     const SegmentationCalls& calls, CallLog& log,
+                     Authenticator* authenticator);
 
   // StreamListener.
   void OnOutputReady() override { Wake(); }
@@ -38,11 +40,13 @@ class StreamCall final : public StreamListener,
 
  private:
   StreamCall(CompletionLoop& loop, WireService& service,
-             const SegmentationCalls& calls, CallLog& log)
+             const SegmentationCalls& calls, CallLog& log,
+             Authenticator* authenticator)
       : loop_(loop),
         service_(service),
         calls_(calls),
         log_(log),
+        authenticator_(authenticator),
         stream_(&context_) {}
 
   void OnArrived();
@@ -59,6 +63,10 @@ class StreamCall final : public StreamListener,
   // Starts whatever can be started.
   void Pump() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Finish(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Charges what was decoded since the last time; the key must still be good.
+  void SettleWithKey() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void StartRead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void StopDebtTimer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StopTimer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Ends the call once nothing is in flight that must end first.
   void Fail(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -67,12 +75,18 @@ class StreamCall final : public StreamListener,
   WireService& service_;
   const SegmentationCalls& calls_;
   CallLog& log_;
+  Authenticator* const authenticator_;
   grpc::ServerContext context_;
   grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer> stream_;
   std::atomic<bool> woken_{false};
 
   absl::Mutex mutex_;
   std::shared_ptr<StreamSession> session_ ABSL_GUARDED_BY(mutex_);
+  // Held from the moment that the call was let in until it ends.
+  std::shared_ptr<const CallPermit> permit_ ABSL_GUARDED_BY(mutex_);
+  int64_t charged_pixels_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Set while the key's pixels have to be paid before more are read.
+  std::shared_ptr<grpc::Alarm> debt_timer_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<RequestContext> request_context_ ABSL_GUARDED_BY(mutex_);
   grpc::ByteBuffer incoming_bytes_ ABSL_GUARDED_BY(mutex_);
   v1::SegmentStreamRequest incoming_ ABSL_GUARDED_BY(mutex_);

@@ -39,10 +39,12 @@ class UnaryCall
       const Request&, std::shared_ptr<RequestContext>, Respond respond)>;
 
   // Waits for a call; each call that comes waits for the next one first.
-  static void Listen(CompletionLoop& loop, CallLog& log, RpcMethod method,
+  static void Listen(CompletionLoop& loop, CallLog& log,
+                     Authenticator* authenticator, RpcMethod method,
                      Accept accept, Handle handle) {
-    std::shared_ptr<UnaryCall> call(
-        new UnaryCall(loop, log, method, std::move(accept), std::move(handle)));
+    std::shared_ptr<UnaryCall> call(new UnaryCall(loop, log, authenticator,
+                                                  method, std::move(accept),
+                                                  std::move(handle)));
     // gRPC never gives this tag back for a call that does not start.
     void* done = CompletionLoop::Tag([call](bool) { call->OnDone(); });
     call->context_.AsyncNotifyWhenDone(done);
@@ -57,22 +59,27 @@ class UnaryCall
   }
 
  private:
-  UnaryCall(CompletionLoop& loop, CallLog& log, RpcMethod method, Accept accept,
-            Handle handle)
+  UnaryCall(CompletionLoop& loop, CallLog& log, Authenticator* authenticator,
+            RpcMethod method, Accept accept, Handle handle)
       : loop_(loop),
         log_(log),
+        authenticator_(authenticator),
         method_(method),
         accept_(std::move(accept)),
         handle_(std::move(handle)),
         responder_(&context_) {}
 
   void OnArrived() {
-    Listen(loop_, log_, method_, accept_, handle_);
+    Listen(loop_, log_, authenticator_, method_, accept_, handle_);
+    auto permit = AdmitCall(context_, method_, authenticator_);
+    if (!permit.ok()) return Finish(permit.status());
     absl::Status parsed = ParseMessage(&bytes_, &request_);
     if (!parsed.ok()) return Finish(std::move(parsed));
-    auto request_context = MakeRequestContext(context_, RequestId(request_));
+    auto request_context =
+        MakeRequestContext(context_, RequestId(request_), (*permit)->key_id());
     {
       const absl::MutexLock lock(&mutex_);
+      permit_ = *std::move(permit);
       request_context_ = request_context;
       if (done_) request_context->Cancel();
     }
@@ -93,6 +100,7 @@ class UnaryCall
   }
 
   void Finish(absl::StatusOr<Response> response) {
+    Leave();
     log_.UnaryEnded(method_, context_, response.status());
     void* tag = CompletionLoop::Tag([self = this->shared_from_this()](bool) {});
     if (response.ok()) {
@@ -101,6 +109,13 @@ class UnaryCall
       AddRetryPushback(response.status(), &context_);
       responder_.FinishWithError(ToGrpcStatus(response.status()), tag);
     }
+  }
+
+  // Before the client can know and come again.
+  void Leave() {
+    const absl::MutexLock lock(&mutex_);
+    if (permit_ != nullptr) permit_->ChargePixels(request_context_->pixels());
+    permit_.reset();
   }
 
   template <typename T>
@@ -114,6 +129,7 @@ class UnaryCall
 
   CompletionLoop& loop_;
   CallLog& log_;
+  Authenticator* const authenticator_;
   const RpcMethod method_;
   const Accept accept_;
   const Handle handle_;
@@ -122,6 +138,8 @@ class UnaryCall
   Request request_;
   Responder responder_;
   absl::Mutex mutex_;
+  // Held from the moment that the call was let in until it is answered.
+  std::shared_ptr<const CallPermit> permit_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<RequestContext> request_context_ ABSL_GUARDED_BY(mutex_);
   bool done_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -17,9 +17,9 @@ constexpr absl::Duration kRetryDelay = absl::Seconds(1);
 
 void UploadCall::Listen(CompletionLoop& loop, WireService& service,
                         const SegmentationCalls& calls, UploadBudget& budget,
-                        CallLog& log) {
+                        CallLog& log, Authenticator* authenticator) {
   std::shared_ptr<UploadCall> call(
-      new UploadCall(loop, service, calls, budget, log));
+      new UploadCall(loop, service, calls, budget, log, authenticator));
   // gRPC never gives this tag back for a call that does not start.
   void* done = CompletionLoop::Tag([call](bool) { call->OnDone(); });
   call->context_.AsyncNotifyWhenDone(done);
@@ -35,9 +35,12 @@ void UploadCall::Listen(CompletionLoop& loop, WireService& service,
 }
 
 void UploadCall::OnArrived() {
-  Listen(loop_, service_, calls_, budget_, log_);
+  Listen(loop_, service_, calls_, budget_, log_, authenticator_);
+  auto permit = AdmitCall(context_, RpcMethod::kUploadImage, authenticator_);
   const absl::MutexLock lock(&mutex_);
-  request_context_ = MakeRequestContext(context_, "");
+  if (!permit.ok()) return FinishLocked(permit.status());
+  permit_ = *std::move(permit);
+  request_context_ = MakeRequestContext(context_, "", permit_->key_id());
   Read();
 }
 
@@ -165,6 +168,8 @@ void UploadCall::FinishLocked(
   StopTimer();
   // Before the client can know and come again.
   budget_.Return(taken_bytes_);
+  if (permit_ != nullptr) permit_->ChargePixels(request_context_->pixels());
+  permit_.reset();
   log_.UnaryEnded(RpcMethod::kUploadImage, context_, response.status());
   void* tag = CompletionLoop::Tag([self = shared_from_this()](bool) {});
   if (response.ok()) {

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "pipeline/request_context.h"
+#include "service/keys/authenticator.h"
 #include "service/rpc/call_log.h"
 #include "service/rpc/completion_loop.h"
 #include "service/rpc/upload_budget.h"
@@ -27,16 +28,18 @@ class UploadCall : public std::enable_shared_from_this<UploadCall> {
   // Borrowed objects must outlive the calls.
   static void Listen(CompletionLoop& loop, WireService& service,
                      const SegmentationCalls& calls, UploadBudget& budget,
-                     CallLog& log);
+                     CallLog& log, Authenticator* authenticator);
 
  private:
   UploadCall(CompletionLoop& loop, WireService& service,
-             const SegmentationCalls& calls, UploadBudget& budget, CallLog& log)
+             const SegmentationCalls& calls, UploadBudget& budget, CallLog& log,
+             Authenticator* authenticator)
       : loop_(loop),
         service_(service),
         calls_(calls),
         budget_(budget),
         log_(log),
+        authenticator_(authenticator),
         reader_(&context_) {}
 
   void OnArrived();
@@ -57,6 +60,7 @@ class UploadCall : public std::enable_shared_from_this<UploadCall> {
   const SegmentationCalls& calls_;
   UploadBudget& budget_;
   CallLog& log_;
+  Authenticator* const authenticator_;
   grpc::ServerContext context_;
   grpc::ServerAsyncReader<grpc::ByteBuffer, grpc::ByteBuffer> reader_;
 
@@ -72,6 +76,8 @@ class UploadCall : public std::enable_shared_from_this<UploadCall> {
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   // Set while a message is waited for.
   std::shared_ptr<grpc::Alarm> timer_ ABSL_GUARDED_BY(mutex_);
+  // Held from the moment that the call was let in until it is answered.
+  std::shared_ptr<const CallPermit> permit_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<RequestContext> request_context_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -10,6 +10,7 @@ import pathlib
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -60,8 +61,20 @@ class RunningServer:
         return f"{LOCAL}:{self.port}"
 
 
-def run(*command: str):
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+def run(*command: str, env: dict[str, str] | None = None):
+    return subprocess.run(command, capture_output=True, text=True, timeout=120,
+                          env={**os.environ, **(env or {})})
+
+
+def make_certificate(folder: pathlib.Path) -> tuple[str, str]:
+    """One that is its own authority, for localhost."""
+    cert, key = str(folder / "tls.pem"), str(folder / "tls.key")
+    made = run("openssl", "req", "-x509", "-subj", "/CN=localhost", "-addext",
+               "subjectAltName=DNS:localhost,IP:127.0.0.1", "-newkey", "ec",
+               "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
+               key, "-out", cert)
+    assert made.returncode == 0, made.stderr
+    return cert, key
 
 
 class ProgramTest(unittest.TestCase):
@@ -197,6 +210,169 @@ class ProgramTest(unittest.TestCase):
         for part in ("--listen", "--dtype", "0.0.0.0:9090", "/nonexistent",
                      "--threads", "--insecure-no-auth"):
             self.assertIn(part, bad.stderr)
+
+    def test_beyond_loopback_only_with_keys_and_tls(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            keys = str(folder / "keys.json")
+            made = run(CTL, "keys", "new", "--file", keys, "--id", "a")
+            self.assertEqual(made.returncode, 0, made.stderr)
+            cert, key = make_certificate(folder)
+            public = ("--listen", "0.0.0.0:7001", "--check-config")
+            tls = ("--tls-cert", cert, "--tls-key", key)
+            for flags, missing in (
+                    ((), ("--keys", "--plaintext")),
+                    (("--keys", keys), ("--plaintext",)),
+                    (tls, ("--keys",)),
+                    ((*tls, "--insecure-no-auth"), ()),
+                    (("--keys", keys, "--plaintext"), ()),
+                    (("--keys", keys, *tls), ())):
+                told = run(SERVER, *public, *flags)
+                self.assertEqual(told.returncode, 1 if missing else 0,
+                                 (flags, told.stderr))
+                for part in ("--keys", "--plaintext"):
+                    self.assertEqual(part in told.stderr, part in missing,
+                                     (flags, told.stderr))
+            # With keys, what needs none may be reached from elsewhere.
+            other = run(SERVER, "--keys", keys, "--metrics-listen",
+                        "0.0.0.0:9090", "--health-listen", "0.0.0.0:50052",
+                        "--check-config")
+            self.assertEqual(other.returncode, 0, other.stderr)
+            (folder / "broken.json").write_text('{"keys": [\n{"id": 7}]}')
+            bad = run(SERVER, "--keys", str(folder / "broken.json"),
+                      "--tls-cert", keys, "--tls-key", key, "--plaintext")
+            self.assertEqual(bad.returncode, 1)
+            for part in ("broken.json: keys[0].id must be a string",
+                         f"{keys} is no readable PEM certificate",
+                         "--plaintext and --tls-cert exclude each other"):
+                self.assertIn(part, bad.stderr)
+            half = run(SERVER, "--tls-key", key)
+            self.assertIn("both --tls-cert and --tls-key", half.stderr)
+            printed = run(SERVER, "--keys", keys, *tls, "--print-config")
+            (folder / "server.textproto").write_text(printed.stdout)
+            again = run(SERVER, "--config", str(folder / "server.textproto"),
+                        "--print-config")
+            self.assertEqual(again.stdout, printed.stdout)
+            self.assertIn("keys_file", again.stdout)
+            self.assertIn("private_key_file", again.stdout)
+
+    def test_keys_are_made_listed_and_revoked(self):
+        with tempfile.TemporaryDirectory() as folder:
+            keys = str(pathlib.Path(folder) / "keys.json")
+            plain = run(CTL, "keys", "new", "--file", keys, "--id", "cam-7")
+            self.assertEqual(plain.returncode, 0, plain.stderr)
+            self.assertRegex(plain.stdout,
+                             r"^sk_cam-7_[0-9a-f]{40}_[0-9a-f]{8}\n$")
+            self.assertIn("shown this once", plain.stderr)
+            self.assertEqual(stat.S_IMODE(os.stat(keys).st_mode), 0o600)
+            made = run(CTL, "keys", "new", "--file", keys, "--id", "lab",
+                       "--scopes", "segment,info", "--expires", "2199-12-31",
+                       "--limit", "requests_per_second=2.5", "--limit",
+                       "streams=0", "--json")
+            self.assertEqual(made.returncode, 0, made.stderr)
+            key = json.loads(made.stdout)
+            self.assertRegex(key.pop("key"), "^sk_lab_")
+            self.assertEqual(key, {
+                "id": "lab", "status": "active", "scopes": ["segment", "info"],
+                "expires": "2199-12-31T00:00:00Z",
+                "limits": {"requests_per_second": 2.5, "streams": 0}})
+            self.assertEqual(
+                run(CTL, "keys", "revoke", "--file", keys, "cam-7").returncode,
+                0)
+            listed = json.loads(
+                run(CTL, "keys", "list", "--file", keys, "--json").stdout)
+            self.assertEqual([(k["id"], k["status"]) for k in listed["keys"]],
+                             [("cam-7", "revoked"), ("lab", "active")])
+            self.assertEqual(listed["keys"][1], key)
+            told = run(CTL, "keys", "list", "--file", keys).stdout
+            self.assertRegex(told, r"(?m)^cam-7 +revoked +never +\* +none$")
+            self.assertRegex(told, r"(?m)^lab +active +2199-12-31T00:00:00Z +"
+                                   r"segment,info +requests_per_second=2\.5 "
+                                   r"streams=0$")
+            stored = pathlib.Path(keys).read_text()
+            secret = plain.stdout.split("_")[2]
+            for text in (stored, told, json.dumps(listed)):
+                self.assertNotIn(secret, text)
+            for mistake, part in (
+                    (("new", "--id", "lab"), 'there is a key "lab" already'),
+                    (("new", "--id", "La b"), "an id has 1 to 32"),
+                    (("new", "--id", "b", "--scopes", "fly"), "a scope is one"),
+                    (("new", "--id", "b", "--expires", "2020-01-01"),
+                     "is over already"),
+                    (("new", "--id", "b", "--expires", "soon"), "90d"),
+                    (("new", "--id", "b", "--limit", "streams=x"),
+                     "NAME=NUMBER"),
+                    (("new", "--id", "b", "--limit", "speed=1"),
+                     "known are requests_per_second"),
+                    (("revoke", "nobody"), 'has no key "nobody"')):
+                result = run(CTL, "keys", mistake[0], "--file", keys,
+                             *mistake[1:])
+                self.assertEqual(result.returncode, 2, mistake)
+                self.assertIn(part, result.stderr)
+            self.assertEqual(pathlib.Path(keys).read_text(), stored)
+            pathlib.Path(keys).write_text(stored[:-20])
+            broken = run(CTL, "keys", "new", "--file", keys, "--id", "c")
+            self.assertEqual(broken.returncode, 2)
+            self.assertRegex(broken.stderr, rf"{keys}: line \d+, column \d+")
+            self.assertEqual(pathlib.Path(keys).read_text(), stored[:-20])
+
+    def test_keys_and_tls_end_to_end(self):
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            keys = str(folder / "keys.json")
+            text = run(CTL, "keys", "new", "--file", keys, "--id",
+                       "cam-7").stdout.strip()
+            (folder / "cam-7.key").write_text(text + "\n")
+            cert, private = make_certificate(folder)
+            with RunningServer(*self.engine, "--keys", keys, "--tls-cert",
+                               cert, "--tls-key", private) as server:
+                info = (CTL, "info", "--server", server.address, "--tls-ca",
+                        cert)
+                asked = run(*info)
+                self.assertEqual(asked.returncode, 3)
+                self.assertIn("KEY_MISSING", asked.stderr)
+                told = run(*info, env={"SAM3_API_KEY": text})
+                self.assertEqual(told.returncode, 0, told.stderr)
+                by_file = (*info, "--api-key-file", str(folder / "cam-7.key"))
+                told = run(*by_file)
+                self.assertEqual(told.returncode, 0, told.stderr)
+                typo = run(*info, env={"SAM3_API_KEY": text[:-1]})
+                self.assertEqual(typo.returncode, 3)
+                self.assertIn("SAM3_API_KEY: the key is not whole", typo.stderr)
+                examined = run(CTL, "doctor", "--server", server.address,
+                               "--tls-ca", cert)
+                self.assertRegex(examined.stdout, "ok +server .*asks for a key")
+                self.assertEqual(
+                    run(CTL, "info", "--server", server.address).returncode, 5)
+                numbers = urllib.request.urlopen(
+                    f"http://{LOCAL}:{server.metrics}/metrics").read().decode()
+                for line in ('sam3_key_refusals_total{reason="KEY_MISSING"} 2',
+                             "sam3_keys 1", "sam3_keys_stale 0",
+                             'sam3_insecure_option{name="plaintext"} 0'):
+                    self.assertIn("\n" + line, numbers)
+                revoked = run(CTL, "keys", "revoke", "--file", keys, "cam-7")
+                self.assertEqual(revoked.returncode, 0)
+                # Promised within two seconds of the change.
+                deadline = time.monotonic() + 2
+                while run(*by_file).returncode == 0:
+                    self.assertLess(time.monotonic(), deadline)
+                self.assertIn("KEY_REVOKED", run(*by_file).stderr)
+            log = "".join(server.log)
+            self.assertIn("keys_loaded", log)
+            self.assertIn("key_refused", log)
+            self.assertNotIn(text.split("_")[2], log)
+
+    def test_a_key_does_not_leave_the_machine_unencrypted(self):
+        with tempfile.TemporaryDirectory() as folder:
+            keys = str(pathlib.Path(folder) / "keys.json")
+            text = run(CTL, "keys", "new", "--file", keys, "--id",
+                       "a").stdout.strip()
+            # Nobody answers there (RFC 5737), and nobody is asked.
+            far = run(CTL, "info", "--server", "192.0.2.1:50051",
+                      env={"SAM3_API_KEY": text})
+            self.assertEqual(far.returncode, 3)
+            self.assertIn("add --tls", far.stderr)
+            self.assertNotIn(text, far.stderr)
 
     def test_configuration_file_flags_win_and_print_round_trips(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -56,7 +56,16 @@ bool RunCase() {
             << absl::Base64Escape(png.bytes) << "\",\"bits\":\""
             << absl::Base64Escape(bits.bytes) << "\",\"crop\":[" << bits.crop_x
             << "," << bits.crop_y << "," << bits.crop_width << ","
-            << bits.crop_height << "]}\n";
+            << bits.crop_height << "]";
+  // The numbers themselves are long: small targets stand for large ones.
+  constexpr int64_t kSmall = 30'000;
+  if (int64_t{header[2]} * header[3] <= kSmall) {
+    std::cout << ",\"logits\":\""
+              << absl::Base64Escape(
+                     LogitsFromLowRes(mask, header[2], header[3]).bytes)
+              << "\"";
+  }
+  std::cout << "}\n";
   return true;
 }
 

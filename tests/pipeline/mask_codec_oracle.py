@@ -39,14 +39,28 @@ def masks(rng: np.random.Generator):
                    out_height)
 
 
-def expected(values, threshold, width, height):
-    dense = torch.nn.functional.interpolate(
+def upsampled(values, width, height) -> np.ndarray:
+    return torch.nn.functional.interpolate(
         torch.from_numpy(values)[None, None], (height, width),
-        mode="bilinear")[0, 0]
-    return (dense > float(threshold)).numpy().astype(np.uint8)
+        mode="bilinear")[0, 0].numpy()
 
 
-def check(case: dict, dense: np.ndarray):
+def check_logits(case: dict, numbers: np.ndarray, threshold: float):
+    logits = np.frombuffer(base64.b64decode(case["logits"]),
+                           "<f4").reshape(numbers.shape)
+    if threshold == 0:
+        assert (logits == numbers).all(), "logits"
+    elif threshold == 0.5 and 0 <= numbers.min() and numbers.max() <= 1:
+        # Where the mask is, to the pixel; and the way back.
+        assert ((logits > 0) == (numbers > 0.5)).all(), "sign of logits"
+        assert np.abs(1 / (1 + np.exp(-logits.astype(np.float64)))
+                      - numbers).max() < 1e-6, "probabilities"
+
+
+def check(case: dict, numbers: np.ndarray, threshold: float):
+    dense = (numbers > threshold).astype(np.uint8)
+    if "logits" in case:
+        check_logits(case, numbers, threshold)
     counts = coco.encode(np.asfortranarray(dense))["counts"]
     assert base64.b64decode(case["counts"]) == counts, "COCO string"
     assert case["round_trip"], "round trip"
@@ -89,7 +103,9 @@ def main():
     assert len(lines) == len(cases), f"{len(lines)} answers to {len(cases)}"
     for i, (line, case) in enumerate(zip(lines, cases)):
         try:
-            check(json.loads(line), expected(*case))
+            values, threshold, width, height = case
+            check(json.loads(line), upsampled(values, width, height),
+                  threshold)
         except AssertionError as error:
             sys.exit(f"case {i} ({case[0].shape} to {case[2]}x{case[3]}): "
                      f"{error}")
