@@ -1,5 +1,6 @@
-"""Keys and encryption, against a server that is scripted."""
+"""Keys and encryption, against a scripted server and the real one."""
 
+import os
 import pathlib
 import subprocess
 import tempfile
@@ -7,9 +8,10 @@ import unittest
 import unittest.mock
 
 import grpc
+from running_server import RunningServer, draw
 from scripted_server import ScriptedServer
 
-from sam3_client import Client, Sam3Error, Tls
+from sam3_client import Client, RetryPolicy, Sam3Error, Tls
 
 
 class KeyTest(unittest.TestCase):
@@ -44,16 +46,21 @@ class KeyTest(unittest.TestCase):
             Client(address, api_key="sesame").close()
 
 
+def make_certificate(folder: str):
+    """Paths of a private key and a certificate of this machine."""
+    key, certificate = (pathlib.Path(folder) / name
+                        for name in ("key.pem", "certificate.pem"))
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout",
+         key, "-out", certificate, "-subj", "/CN=test", "-addext",
+         "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    return key, certificate
+
+
 class TlsTest(unittest.TestCase):
     def test_both_sides_show_who_they_are(self):
         with tempfile.TemporaryDirectory() as folder:
-            folder = pathlib.Path(folder)
-            key, certificate = folder / "key.pem", folder / "certificate.pem"
-            subprocess.run(
-                ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes",
-                 "-keyout", key, "-out", certificate, "-subj", "/CN=test",
-                 "-addext", "subjectAltName=IP:127.0.0.1"],
-                check=True, capture_output=True)
+            key, certificate = make_certificate(folder)
             credentials = grpc.ssl_server_credentials(
                 [(key.read_bytes(), certificate.read_bytes())],
                 certificate.read_bytes(), require_client_auth=True)
@@ -68,6 +75,55 @@ class TlsTest(unittest.TestCase):
                             client.info(timeout=5)
                         self.assertEqual(caught.exception.code,
                                          grpc.StatusCode.UNAVAILABLE)
+
+
+class RealServerTest(unittest.TestCase):
+    def test_keys_and_tls(self):
+        with tempfile.TemporaryDirectory() as folder:
+            private_key, certificate = make_certificate(folder)
+            file = pathlib.Path(folder) / "keys.json"
+
+            def make_key(*flags):
+                return subprocess.run(
+                    [os.environ["SAM3CTL"], "keys", "new", "--file", file,
+                     *flags], check=True, capture_output=True,
+                    text=True).stdout
+
+            whole = make_key("--id", "whole")
+            info_only = make_key("--id", "info", "--scopes", "info", "--limit",
+                                 "requests_per_second=2", "--limit", "burst=1")
+            with RunningServer("--keys", str(file), "--tls-cert",
+                               str(certificate), "--tls-key",
+                               str(private_key)) as server:
+                tls = Tls(str(certificate))
+                with server.client(api_key=whole, tls=tls) as client:
+                    found = client.segment(draw(red=(10, 16, 60, 64)), "red")
+                    self.assertEqual(len(found.instances), 1)
+                # The second call comes before its time and is repeated.
+                with server.client(api_key=info_only, tls=tls) as client:
+                    for _ in range(2):
+                        client.info()
+                    self.assertEqual(
+                        self.reason(lambda: client.explain("red")),
+                        (grpc.StatusCode.PERMISSION_DENIED, "KEY_SCOPE"))
+                with server.client(
+                        api_key=info_only, tls=tls,
+                        retry=RetryPolicy(max_attempts=1)) as client:
+                    reasons = {self.reason(lambda: [client.info()
+                                                    for _ in range(9)])}
+                    self.assertEqual(reasons, {
+                        (grpc.StatusCode.RESOURCE_EXHAUSTED, "KEY_LIMIT")})
+                for key, reason in (("", "KEY_MISSING"),
+                                    ("sesame", "KEY_INVALID")):
+                    with server.client(api_key=key, tls=tls) as client:
+                        self.assertEqual(
+                            self.reason(client.info),
+                            (grpc.StatusCode.UNAUTHENTICATED, reason))
+
+    def reason(self, call):
+        with self.assertRaises(Sam3Error) as caught:
+            call()
+        return caught.exception.code, caught.exception.reason
 
 
 if __name__ == "__main__":
