@@ -15,19 +15,19 @@ struct ConnectionOptions {
   std::string server = "localhost:50051";
   // In process when `in_process`; an empty folder is the embedded demo model.
   bool in_process = false;
-  std::string model_dir;
+  std::string model_dir = {};
   std::string device = "cpu";
   std::string dtype = "auto";
-  std::string media_root;
+  std::string media_root = {};
   // Where the key is that calls present; empty: the environment's.
-  std::string api_key_file;
+  std::string api_key_file = {};
   // With TLS; the server is checked against `tls_ca_file`, or what the system
   // trusts where that is empty.
   bool tls = false;
-  std::string tls_ca_file;
+  std::string tls_ca_file = {};
   // What the client proves itself with, where the server asks.
-  std::string tls_certificate_file;
-  std::string tls_private_key_file;
+  std::string tls_certificate_file = {};
+  std::string tls_private_key_file = {};
   // A key may go to other hosts unencrypted.
   bool plaintext = false;
 };

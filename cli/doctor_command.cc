@@ -35,10 +35,16 @@ using Verdict = Finding::Verdict;
 constexpr int kProblemFound = 1;
 constexpr std::chrono::seconds kAnswerTimeout(3);
 
+ConnectionOptions ServerAt(const std::string& address) {
+  ConnectionOptions options;
+  options.server = address;
+  return options;
+}
+
 struct DoctorFlags {
   EngineOptions engine;
   // Without an address only the default ones are looked at.
-  ConnectionOptions server{.server = ""};
+  ConnectionOptions server = ServerAt("");
   bool json = false;
 };
 
@@ -103,7 +109,7 @@ std::vector<Finding> PortFindings() {
     port.bind_error = TryToListen(port.address);
     port.serves_calls = port.address == calls;
     if (port.serves_calls && port.bind_error != 0) {
-      server = AskServer({.server = calls}).value_or("");
+      server = AskServer(ServerAt(calls)).value_or("");
     }
     port.server = server;
   }

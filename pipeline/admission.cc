@@ -15,6 +15,12 @@ constexpr absl::Duration kRetryDelay = absl::Milliseconds(500);
 
 }  // namespace
 
+void Admission::Ticket::ShrinkTo(size_t bytes) {
+  if (bytes >= bytes_) return;
+  admission_->ReleaseBytes(bytes_ - bytes);
+  bytes_ = bytes;
+}
+
 absl::StatusOr<std::unique_ptr<Admission::Ticket>> Admission::AdmitRequest(
     size_t bytes) {
   const absl::MutexLock lock(&mutex_);
@@ -79,6 +85,11 @@ void Admission::Release(size_t bytes, bool stream) {
   --requests_;
   bytes_ -= bytes;
   metrics_.requests_active.Set(requests_);
+}
+
+void Admission::ReleaseBytes(size_t bytes) {
+  const absl::MutexLock lock(&mutex_);
+  bytes_ -= bytes;
 }
 
 absl::Status Admission::Overloaded(absl::string_view what) const {

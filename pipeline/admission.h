@@ -33,9 +33,12 @@ class Admission {
     Ticket(const Ticket&) = delete;
     Ticket& operator=(const Ticket&) = delete;
 
+    // Gives back what was asked for and turned out not to be needed.
+    void ShrinkTo(size_t bytes);
+
    private:
     Admission* const admission_;
-    const size_t bytes_;
+    size_t bytes_;
     const bool stream_;
   };
 
@@ -60,6 +63,7 @@ class Admission {
 
  private:
   void Release(size_t bytes, bool stream);
+  void ReleaseBytes(size_t bytes);
   bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return requests_ == 0 && streams_ == 0;
   }

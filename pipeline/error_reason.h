@@ -31,6 +31,7 @@ inline constexpr absl::string_view kModelNotFound = "MODEL_NOT_FOUND";
 inline constexpr absl::string_view kPromptNotFound = "PROMPT_NOT_FOUND";
 inline constexpr absl::string_view kImageIdConflict = "IMAGE_ID_CONFLICT";
 inline constexpr absl::string_view kSourceNotAllowed = "SOURCE_NOT_ALLOWED";
+inline constexpr absl::string_view kMediaUnreachable = "MEDIA_UNREACHABLE";
 inline constexpr absl::string_view kOverloaded = "OVERLOADED";
 inline constexpr absl::string_view kMediaTooLarge = "MEDIA_TOO_LARGE";
 inline constexpr absl::string_view kDeviceMemory = "DEVICE_MEMORY";
@@ -43,6 +44,7 @@ inline constexpr absl::string_view kNotReady = "NOT_READY";
 inline constexpr absl::string_view kDraining = "DRAINING";
 inline constexpr absl::string_view kDeviceLost = "DEVICE_LOST";
 inline constexpr absl::string_view kEngineFailure = "ENGINE_FAILURE";
+
 inline constexpr absl::string_view kKeyMissing = "KEY_MISSING";
 inline constexpr absl::string_view kKeyInvalid = "KEY_INVALID";
 inline constexpr absl::string_view kKeyExpired = "KEY_EXPIRED";
@@ -51,13 +53,13 @@ inline constexpr absl::string_view kKeyScope = "KEY_SCOPE";
 inline constexpr absl::string_view kKeyLimit = "KEY_LIMIT";
 
 inline constexpr absl::string_view kAll[] = {
-    kInvalidRequest, kMediaUndecodable, kImageNotCached,  kLogitsNotCached,
-    kModelNotFound,  kPromptNotFound,   kImageIdConflict, kSourceNotAllowed,
-    kOverloaded,     kMediaTooLarge,    kDeviceMemory,    kSlowConsumer,
-    kSlowProducer,   kNotOffered,       kDeadline,        kCancelled,
-    kNotReady,       kDraining,         kDeviceLost,      kEngineFailure,
-    kKeyMissing,     kKeyInvalid,       kKeyExpired,      kKeyRevoked,
-    kKeyScope,       kKeyLimit};
+    kInvalidRequest,   kMediaUndecodable, kImageNotCached,  kLogitsNotCached,
+    kModelNotFound,    kPromptNotFound,   kImageIdConflict, kSourceNotAllowed,
+    kMediaUnreachable, kOverloaded,       kMediaTooLarge,   kDeviceMemory,
+    kSlowConsumer,     kSlowProducer,     kNotOffered,      kDeadline,
+    kCancelled,        kNotReady,         kDraining,        kDeviceLost,
+    kEngineFailure,    kKeyMissing,       kKeyInvalid,      kKeyExpired,
+    kKeyRevoked,       kKeyScope,         kKeyLimit};
 }  // namespace reason
 
 inline constexpr absl::string_view kReasonPayload = "sam3/reason";

@@ -64,7 +64,7 @@ absl::Status LocalStream::Start() {
   const bool pushed = config_.source == StreamSourceKind::kPushedFrames;
   if (!pushed) {
     reader_ = MakeVideoReader(
-        config_.source == StreamSourceKind::kFile ? config_.file : "",
+        config_.file != nullptr ? config_.file->path() : "",
         core_.options.image_limits, core_.model.engine->host_allocator(),
         core_.clock, *this, [this] { listener_.InputWanted(); });
   }

@@ -54,7 +54,8 @@ double Histogram::Quantile(double quantile) const {
 }
 
 PipelineMetrics::PipelineMetrics()
-    : decode_seconds(SecondsBounds()),
+    : fetch_seconds(SecondsBounds()),
+      decode_seconds(SecondsBounds()),
       queue_seconds(SecondsBounds()),
       encode_seconds(SecondsBounds()),
       ground_seconds(SecondsBounds()),

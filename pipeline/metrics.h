@@ -8,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "pipeline/media/url_failure.h"
 #include "pipeline/segmentation.h"
 #include "pipeline/stream_events.h"
 
@@ -91,7 +92,10 @@ struct PipelineMetrics {
   Gauge draining;         // 1 from the beginning of a drain on
   Counter decode_errors;  // pictures, frames and parts of videos
 
+  std::array<Counter, kUrlFailureCount> url_failures;  // by UrlFailure
+
   // Stages of a request or frame.
+  Histogram fetch_seconds;
   Histogram decode_seconds;
   Histogram queue_seconds;
   Histogram encode_seconds;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <utility>
 
 #include "inference/base/clock.h"
@@ -7,6 +8,9 @@
 #include "pipeline/batch_scheduler.h"
 #include "pipeline/embedding_cache.h"
 #include "pipeline/logits_cache.h"
+#include "pipeline/media/host_resolver.h"
+#include "pipeline/media/url_fetcher.h"
+#include "pipeline/media/url_gate.h"
 #include "pipeline/metrics.h"
 #include "pipeline/segmenter_factory.h"
 #include "pipeline/thread_pool.h"
@@ -18,8 +22,8 @@ namespace sam3 {
 // that uses it. The members are thread-safe except the engine, which belongs to
 // the device worker once that has started.
 struct PipelineCore {
-  PipelineCore(LoadedModel loaded, const SegmenterOptions& chosen, Clock& time,
-               PipelineMetrics& counted)
+  PipelineCore(LoadedModel loaded, const SegmenterOptions& chosen, UrlGate gate,
+               Clock& time, PipelineMetrics& counted)
       : model(std::move(loaded)),
         options(chosen),
         clock(time),
@@ -33,10 +37,22 @@ struct PipelineCore {
              .max_batch_images = chosen.max_batch_images,
              .max_batch_pairs = chosen.max_batch_pairs},
             time, counted),
+        resolver(MakeDnsResolver(/*servers=*/"", time)),
+        fetcher(FetchOptions(chosen), std::move(gate), *resolver, time,
+                counted),
         decode_pool(
             {.name = "sam3-decode", .max_threads = chosen.decode_threads}),
         encode_pool(
-            {.name = "sam3-encode", .max_threads = chosen.encode_threads}) {}
+            {.name = "sam3-encode", .max_threads = chosen.encode_threads}),
+        fetch_pool({.name = "sam3-fetch",
+                    .max_threads = chosen.max_url_fetches,
+                    .max_queued = chosen.max_queued_url_fetches}) {}
+
+  static UrlFetcher::Options FetchOptions(const SegmenterOptions& chosen) {
+    UrlFetcher::Options fetch = chosen.url_fetch;
+    fetch.max_bytes = chosen.image_limits.max_bytes;
+    return fetch;
+  }
 
   LoadedModel model;
   const SegmenterOptions options;
@@ -45,8 +61,11 @@ struct PipelineCore {
   EmbeddingCache cache;
   LogitsCache logits;
   BatchScheduler scheduler;
+  const std::unique_ptr<HostResolver> resolver;
+  const UrlFetcher fetcher;
   ThreadPool decode_pool;
   ThreadPool encode_pool;
+  ThreadPool fetch_pool;
 };
 
 }  // namespace sam3

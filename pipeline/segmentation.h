@@ -11,6 +11,7 @@
 #include "inference/geometry.h"
 #include "inference/prompt.h"
 #include "pipeline/mask.h"
+#include "pipeline/source_url.h"
 
 namespace sam3 {
 
@@ -51,11 +52,13 @@ struct ConceptOptions {
   ResultFields fields;
 };
 
-// A picture given by bytes, by the name of a cached embedding, or by both
-// (the name is then bound to these bytes).
+// A picture given by bytes, by a URL that has them, by the name of a cached
+// embedding, or by a name with one of the others (it is then bound to the
+// bytes).
 struct ImageSource {
   std::string content;
   std::string image_id;
+  SourceUrl url;  // empty when there is none
 };
 
 struct ConceptRequest {
@@ -97,6 +100,7 @@ struct RequestTimings {
   absl::Duration ground;
   absl::Duration post;
   absl::Duration total;
+  absl::Duration fetch = {};  // of a URL
 };
 
 // What every answer about a still picture tells.

@@ -113,6 +113,7 @@ absl::Status CheckOptions(const SegmenterOptions& options) {
       {"max_batch_images", options.max_batch_images},
       {"max_batch_pairs", options.max_batch_pairs},
       {"max_streams", options.max_streams},
+      {"max_url_fetches", options.max_url_fetches},
       {"max_unsent_frames", options.max_unsent_frames}};
   for (const auto& [name, value] : positive) {
     if (value < 1) {
@@ -178,7 +179,7 @@ class UnansweredStills {
 class LocalSegmenter final : public Segmenter {
  public:
   LocalSegmenter(LoadedModel model, const SegmenterOptions& options,
-                 std::vector<DeviceWorker::PinnedText> pinned,
+                 UrlGate gate, std::vector<DeviceWorker::PinnedText> pinned,
                  const Measured& measured, Clock& clock,
                  PipelineMetrics& metrics)
       : measured_(measured),
@@ -186,7 +187,7 @@ class LocalSegmenter final : public Segmenter {
                     .max_bytes = options.max_active_bytes,
                     .max_streams = StreamSlots(options, measured)},
                    clock, metrics),
-        core_(std::move(model), options, clock, metrics),
+        core_(std::move(model), options, std::move(gate), clock, metrics),
         worker_(
             {.text_cache_bytes = options.text_cache_bytes,
              .pinned_texts = std::move(pinned)},
@@ -250,6 +251,10 @@ class LocalSegmenter final : public Segmenter {
     return CachedImage{found->info};
   }
 
+  absl::Status CheckUrl(const SourceUrl& url) const override {
+    return core_.fetcher.Check(url);
+  }
+
   const Tokenizer& tokenizer() const override { return *core_.model.tokenizer; }
   const EngineInfo& engine_info() const override {
     return core_.model.engine->info();
@@ -286,7 +291,14 @@ class LocalSegmenter final : public Segmenter {
   template <typename Still, typename Request, typename Done>
   void StartStill(Request request, std::shared_ptr<RequestContext> context,
                   Done done) {
-    auto ticket = admission_.AdmitRequest(request.image.content.size());
+    const SourceUrl& url = request.image.url;
+    if (!url.empty()) {
+      const absl::Status allowed = CheckUrl(url);
+      if (!allowed.ok()) return done(WithField(allowed, "image.url"));
+    }
+    auto ticket = admission_.AdmitRequest(
+        url.empty() ? request.image.content.size()
+                    : static_cast<size_t>(image_limits().max_bytes));
     if (!ticket.ok()) return done(ticket.status());
     const auto still =
         std::make_shared<Still>(core_, std::move(request), std::move(context),
@@ -312,6 +324,7 @@ class LocalSegmenter final : public Segmenter {
     admission_.Refuse(Draining());
     streams_.CancelAll(Draining());
     FailQueued();
+    stills_.AbandonAll(Draining());
     admission_.AwaitIdle(absl::InfiniteFuture());
   }
 
@@ -329,13 +342,15 @@ absl::StatusOr<std::unique_ptr<Segmenter>> CreateSegmenter(
     LoadedModel model, const SegmenterOptions& options, Clock& clock,
     PipelineMetrics& metrics) {
   SAM3_RETURN_IF_ERROR(CheckOptions(options));
+  SAM3_ASSIGN_OR_RETURN(UrlGate gate, UrlGate::Create(options.url_gate));
   Measured measured;
   if (options.warm_up) {
     SAM3_ASSIGN_OR_RETURN(measured, WarmUp(model, clock));
   }
   SAM3_ASSIGN_OR_RETURN(auto pinned, EncodePinned(model, options.pinned_texts));
-  return std::make_unique<LocalSegmenter>(
-      std::move(model), options, std::move(pinned), measured, clock, metrics);
+  return std::make_unique<LocalSegmenter>(std::move(model), options,
+                                          std::move(gate), std::move(pinned),
+                                          measured, clock, metrics);
 }
 
 }  // namespace sam3

@@ -15,6 +15,7 @@
 #include "pipeline/object_segmentation.h"
 #include "pipeline/request_context.h"
 #include "pipeline/segmentation.h"
+#include "pipeline/source_url.h"
 #include "pipeline/stream_events.h"
 #include "pipeline/stream_session.h"
 
@@ -41,10 +42,11 @@ struct CachedImage {
 // Threads: any; no call blocks. `done` is called exactly once, from a pool
 // thread or from within the call, and must not block.
 // Errors: INVALID_ARGUMENT (undecodable picture), NOT_FOUND (`image_id` not
-// cached), FAILED_PRECONDITION (`image_id` bound to other bytes),
-// RESOURCE_EXHAUSTED (queue full, limits, device memory), DEADLINE_EXCEEDED,
-// CANCELLED, UNAVAILABLE (draining or device lost), INTERNAL. They carry the
-// reason, the field and the retry delay of pipeline/error_reason.h.
+// cached), FAILED_PRECONDITION (`image_id` bound to other bytes, URL without an
+// answer), PERMISSION_DENIED (URL that is not allowed), RESOURCE_EXHAUSTED
+// (queue full, limits, device memory), DEADLINE_EXCEEDED, CANCELLED,
+// UNAVAILABLE (draining or device lost), INTERNAL. They carry the reason, the
+// field and the retry delay of pipeline/error_reason.h.
 class Segmenter {
  public:
   using ConceptDone = std::function<void(absl::StatusOr<ConceptResponse>)>;
@@ -79,6 +81,9 @@ class Segmenter {
       const std::string& tenant, const std::string& image_id) const = 0;
   virtual std::optional<CachedImage> FindContent(
       const std::string& tenant, absl::string_view content) const = 0;
+
+  // Whether a picture may be fetched from there, as far as the URL tells.
+  virtual absl::Status CheckUrl(const SourceUrl& url) const = 0;
 
   virtual const Tokenizer& tokenizer() const = 0;
   virtual const EngineInfo& engine_info() const = 0;

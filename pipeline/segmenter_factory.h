@@ -10,6 +10,8 @@
 #include "inference/base/clock.h"
 #include "inference/engine_factory.h"
 #include "pipeline/media/image_decoder.h"
+#include "pipeline/media/url_fetcher.h"
+#include "pipeline/media/url_gate.h"
 #include "pipeline/metrics.h"
 #include "pipeline/segmenter.h"
 
@@ -19,6 +21,14 @@ namespace sam3 {
 // small model on the CPU; see each field for what to watch before changing it.
 struct SegmenterOptions {
   ImageLimits image_limits;
+
+  // Pictures that clients name by URL: what may be fetched (nothing unless
+  // hosts are named), how, and how many at a time and waiting. Each may hold
+  // `image_limits.max_bytes` until its size is known.
+  UrlGate::Options url_gate = {};
+  UrlFetcher::Options url_fetch = {};
+  int max_url_fetches = 16;
+  size_t max_queued_url_fetches = 32;
 
   // Threads that decode stills and pushed frames, and threads that turn masks
   // into wire formats. Raise when decode or post time dominates.

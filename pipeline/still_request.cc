@@ -14,6 +14,8 @@ namespace {
 
 // Objects that cost the device about as much as one concept on one picture.
 constexpr size_t kObjectsPerPair = 8;
+// A download takes seconds at worst.
+constexpr absl::Duration kFetchRetryDelay = absl::Seconds(1);
 
 }  // namespace
 
@@ -45,6 +47,31 @@ StillRequest::StillRequest(PipelineCore& core, ImageSource image,
       started_(core.clock.Now()) {}
 
 void StillRequest::Start() {
+  const auto self = shared_from_this();
+  if (image_.url.empty()) {
+    core_.decode_pool.Schedule([self] { self->Prepare(); });
+  } else if (!core_.fetch_pool.TrySchedule([self] { self->Fetch(); })) {
+    core_.metrics.requests_refused.Add();
+    Finish(WithRetryAfter(
+        WithReason(absl::ResourceExhaustedError(
+                       "too many pictures are being fetched; try again soon"),
+                   reason::kOverloaded),
+        kFetchRetryDelay));
+  }
+}
+
+void StillRequest::Fetch() {
+  const absl::Time start = core_.clock.Now();
+  const absl::Status wanted = context_->StillWanted(start);
+  if (!wanted.ok()) {
+    core_.metrics.cancelled_before_engine.Add();
+    return Finish(wanted);
+  }
+  auto content = core_.fetcher.Fetch(image_.url, *context_);
+  if (!content.ok()) return Finish(WithField(content.status(), "image.url"));
+  ticket_->ShrinkTo(content->size());
+  image_.content = *std::move(content);
+  response().timings.fetch = core_.clock.Now() - start;
   core_.decode_pool.Schedule([self = shared_from_this()] { self->Prepare(); });
 }
 
@@ -87,7 +114,8 @@ absl::Status StillRequest::LookUpOrDecode(EngineInput* input) {
   const std::string& content = image_.content;
   std::optional<CachedPicture> cached;
   std::string digest;
-  if (content.empty()) {
+  const bool fetched = !image_.url.empty();
+  if (content.empty() && !fetched) {
     cached = core_.cache.FindName(tenant, name);
     if (!cached.has_value()) {
       return WithField(
@@ -117,16 +145,17 @@ absl::Status StillRequest::LookUpOrDecode(EngineInput* input) {
   }
   const absl::Time start = core_.clock.Now();
   const ImageLimits& limits = core_.options.image_limits;
+  const char* field = fetched ? "image.url" : "image.content";
   const auto header = ReadImageHeader(content, limits);
   if (!header.ok()) {
     core_.metrics.decode_errors.Add();
-    return WithField(header.status(), "image.content");
+    return WithField(header.status(), field);
   }
   auto image =
       DecodeImage(content, limits, core_.model.engine->host_allocator());
   if (!image.ok()) {
     core_.metrics.decode_errors.Add();
-    return WithField(image.status(), "image.content");
+    return WithField(image.status(), field);
   }
   input->image = *std::move(image);
   context_->AddPixels(int64_t{input->image.width()} * input->image.height());

@@ -16,11 +16,12 @@
 
 namespace sam3 {
 
-// One still picture on its way through the pipeline: looked up or decoded on
-// the decode pool, queued, run on the device, encoded on the encode pool. Asks
-// before every stage whether the answer is still wanted. Owns itself through
-// the closures and the job that carry it on. What is asked about the picture
-// and how it is answered is the derived class's.
+// One still picture on its way through the pipeline: fetched on the fetch pool
+// if it has a URL, looked up or decoded on the decode pool, queued, run on the
+// device, encoded on the encode pool. Asks before every stage whether the
+// answer is still wanted. Owns itself through the closures and the job that
+// carry it on. What is asked about the picture and how it is answered is the
+// derived class's.
 // Threads: Abandon() from any; everything else one stage after the other.
 class StillRequest : public std::enable_shared_from_this<StillRequest> {
  public:
@@ -57,6 +58,7 @@ class StillRequest : public std::enable_shared_from_this<StillRequest> {
   // Hands out the response, or why there is none; exactly once.
   virtual void Respond(const absl::Status& status) = 0;
 
+  void Fetch();
   void Prepare();
   absl::StatusOr<EngineInput> MakeInput();
   absl::Status LookUpOrDecode(EngineInput* input);

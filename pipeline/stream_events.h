@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -10,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "pipeline/media/media_root.h"
 #include "pipeline/segmentation.h"
 
 namespace sam3 {
@@ -23,7 +25,7 @@ enum class StreamSourceKind { kPushedFrames, kPushedChunks, kFile };
 
 struct StreamConfig {
   StreamSourceKind source = StreamSourceKind::kPushedFrames;
-  std::string file;  // path of a kFile source, already permitted
+  std::shared_ptr<const MediaFile> file;  // of a kFile source
   FrameDelivery delivery = FrameDelivery::kEvery;
   std::vector<ConceptPrompt> prompts;
   // How many there may be at a time, added ones included.

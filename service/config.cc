@@ -17,6 +17,7 @@
 #include "sam3/config/v1/server_config.pb.h"
 #include "service/keys/key_file.h"
 #include "service/listen_address.h"
+#include "service/url_settings.h"
 #include "service/version.h"
 
 namespace sam3 {
@@ -46,6 +47,9 @@ class SettingsBuilder {
     Limits();
     MediaRoot();
     PinnedTexts();
+    for (std::string& text : ReadUrlConfig(config_.urls(), &out_.segmenter)) {
+      Violate(std::move(text));
+    }
     return std::move(violations_);
   }
 
@@ -301,6 +305,7 @@ void AddFlags(CLI::App* app, Flags* flags, ServerSettings* settings) {
           config.mutable_metrics_listen());
   AddText(app, "--media-root", "Folder for file sources (default: none)",
           config.mutable_media_root());
+  AddUrlFlags(app, config.mutable_urls());
   app->add_option_function<int>(
       "--image-cache-mb",
       [&config](int n) { config.mutable_limits()->set_image_cache_mb(n); },
@@ -341,6 +346,10 @@ std::vector<std::string> ReadFile(const Flags& flags, ServerConfig* config) {
                            "format (see the lines above)")};
     }
   }
+  // Lists are replaced, not appended to.
+  const config::v1::UrlConfig& urls = flags.config.urls();
+  if (!urls.allow_hosts().empty()) config->mutable_urls()->clear_allow_hosts();
+  if (!urls.allow_cidrs().empty()) config->mutable_urls()->clear_allow_cidrs();
   config->MergeFrom(flags.config);
   return {};
 }
@@ -443,6 +452,7 @@ std::string PrintServerSettings(const ServerSettings& settings) {
   for (const std::string& text : settings.segmenter.pinned_texts) {
     config.add_pinned_texts(text);
   }
+  *config.mutable_urls() = WriteUrlConfig(settings.segmenter);
   std::string text;
   google::protobuf::TextFormat::PrintToString(config, &text);
   return text;

@@ -324,6 +324,7 @@ v1::ImageInfo ToProto(const ImageInfo& info) {
 
 v1::Timings ToProto(const RequestTimings& timings) {
   v1::Timings out;
+  *out.mutable_fetch() = ToProto(timings.fetch);
   *out.mutable_decode() = ToProto(timings.decode);
   *out.mutable_queue() = ToProto(timings.queue);
   *out.mutable_encode() = ToProto(timings.encode);

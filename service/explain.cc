@@ -67,6 +67,14 @@ void AddViolation(std::string field, std::string description,
 std::optional<ImageInfo> LookAt(const v1::Image& image,
                                 const std::string& tenant, Segmenter& segmenter,
                                 v1::ExplainResponse* out) {
+  if (image.source_case() == v1::Image::kUrl) {
+    // Not fetched: nothing is known of what it has.
+    const absl::Status allowed = segmenter.CheckUrl(SourceUrl(image.url()));
+    if (!allowed.ok() && !image.url().empty()) {
+      AddViolation("image.url", std::string(allowed.message()), out);
+    }
+    return std::nullopt;
+  }
   const bool by_name = image.content().empty();
   const std::optional<CachedImage> cached =
       by_name ? segmenter.FindImage(tenant, image.image_id())

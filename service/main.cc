@@ -90,7 +90,9 @@ int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
   auto endpoint = MetricsEndpoint::Start(
       settings.metrics_address,
       {metrics, calls, settings.server.version, settings.insecure_no_auth,
-       settings.plaintext, &keys.metrics});
+       settings.plaintext, &keys.metrics,
+       settings.segmenter.url_gate.allow_http,
+       !settings.segmenter.url_gate.networks.empty()});
   if (!endpoint.ok()) return Refuse(endpoint.status());
   log.Log(LogLevel::kInfo, "loading",
           {{"model", WhatIsLoaded(settings.engine)},

@@ -138,6 +138,10 @@ class ServerNumbers {
                sources_.insecure_no_auth ? 1 : 0, {{"name", "no_auth"}});
     out->Value("sam3_insecure_option", "1 where a protection is off.",
                sources_.plaintext ? 1 : 0, {{"name", "plaintext"}});
+    out->Value("sam3_insecure_option", "1 where a protection is off.",
+               sources_.url_http ? 1 : 0, {{"name", "url_http"}});
+    out->Value("sam3_insecure_option", "1 where a protection is off.",
+               sources_.url_networks ? 1 : 0, {{"name", "url_cidr"}});
     out->Value("sam3_draining", "1 while the server stops.",
                static_cast<double>(metrics_.draining.value()));
     out->Value("sam3_rss_bytes", "Memory that the process holds.",
@@ -209,14 +213,27 @@ class ServerNumbers {
     out->Count("sam3_decode_errors_total",
                "Pictures, frames and parts of videos that are broken.",
                m.decode_errors.value());
+    for (size_t i = 0; i < kUrlFailureCount; ++i) {
+      const std::string name(kUrlFailureNames[i]);
+      const int64_t count = m.url_failures[i].value();
+      if (IsRefusal(static_cast<UrlFailure>(i))) {
+        out->Count("sam3_ssrf_blocked_total",
+                   "URLs and redirects refused, by rule.", count,
+                   {{"rule", name}});
+      } else {
+        out->Count("sam3_fetch_errors_total", "Downloads failed, by reason.",
+                   count, {{"reason", name}});
+      }
+    }
   }
 
   void Stages(FamilyWriter* out) const {
     const PipelineMetrics& m = metrics_;
     const std::pair<const char*, const Histogram*> stages[] = {
-        {"decode", &m.decode_seconds}, {"queue", &m.queue_seconds},
-        {"encode", &m.encode_seconds}, {"ground", &m.ground_seconds},
-        {"post", &m.post_seconds},     {"total", &m.total_seconds}};
+        {"fetch", &m.fetch_seconds},   {"decode", &m.decode_seconds},
+        {"queue", &m.queue_seconds},   {"encode", &m.encode_seconds},
+        {"ground", &m.ground_seconds}, {"post", &m.post_seconds},
+        {"total", &m.total_seconds}};
     for (const auto& [stage, histogram] : stages) {
       out->Distribution("sam3_stage_seconds", "Time per stage.", *histogram,
                         {{"stage", stage}});

@@ -26,6 +26,9 @@ class MetricsEndpoint {
     bool plaintext = false;
     // Null where nobody asks for keys.
     const KeyMetrics* keys = nullptr;
+    // URLs may be http, and may lead into networks that are not public.
+    bool url_http = false;
+    bool url_networks = false;
   };
 
   // What `sources` refers to must outlive the endpoint. UNAVAILABLE when the

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
+#include <memory>
 #include <set>
 #include <utility>
 
@@ -21,14 +21,6 @@ constexpr absl::string_view kVisualText = "visual";
 constexpr int kMinMaskSide = 16;
 constexpr float kMaxTolerance = 100.0f;
 constexpr size_t kMaxImageIdBytes = 128;
-
-absl::Status SourceNotAllowed(absl::string_view field) {
-  return WithField(
-      WithReason(absl::PermissionDeniedError(absl::StrCat(
-                     field, ": this server fetches no URLs; send the bytes")),
-                 reason::kSourceNotAllowed),
-      field);
-}
 
 bool IsPrintable(absl::string_view text) {
   for (const char c : text) {
@@ -71,39 +63,24 @@ class RequestValidator::Checker {
   ImageSource Image(const std::string& field, const v1::Image& image) {
     if (image.source_case() == v1::Image::kContent && image.content().empty()) {
       Violate(field + ".content", "is empty");
+    } else if (image.source_case() == v1::Image::kUrl && image.url().empty()) {
+      Violate(field + ".url", "is empty");
     } else if (image.source_case() == v1::Image::SOURCE_NOT_SET &&
                image.image_id().empty()) {
-      Violate(field, "needs content, or the image_id of a cached picture");
+      Violate(field,
+              "needs content, a url, or the image_id of a cached picture");
     }
     Id(field + ".image_id", image.image_id(), kMaxImageIdBytes);
-    return {image.content(), image.image_id()};
+    return {image.content(), image.image_id(), SourceUrl(image.url())};
   }
 
-  // The real path of a file source, which must lie in the media root wherever
-  // links lead.
-  std::string File(const std::string& media_root, const std::string& name) {
-    namespace fs = std::filesystem;
-    constexpr char kField[] = "config.file";
-    if (media_root.empty()) {
-      Violate(kField, "this server has no media root; push the bytes");
-      return "";
-    }
-    std::error_code error;
-    const fs::path root = fs::canonical(media_root, error);
-    const fs::path relative(name);
-    const bool plain = !name.empty() && !relative.is_absolute() &&
-                       name.find('\0') == std::string::npos;
-    const fs::path real = plain ? fs::canonical(root / relative, error) : "";
-    const auto mismatch =
-        std::mismatch(root.begin(), root.end(), real.begin(), real.end());
-    // A pipe would keep its reader waiting for ever.
-    if (!plain || error || mismatch.first != root.end() ||
-        !fs::is_regular_file(real, error)) {
-      Violate(kField,
-              "must be the relative path of a file under the media root");
-      return "";
-    }
-    return real.string();
+  // The file of a stream, open already; null where it is refused.
+  std::shared_ptr<const MediaFile> File(const MediaRoot& media_root,
+                                        const std::string& name) {
+    auto file = media_root.Open(name);
+    if (file.ok()) return *std::move(file);
+    Violate("config.file", std::string(file.status().message()));
+    return nullptr;
   }
 
   // The box at `field`; anything for one that is wrong.
@@ -397,9 +374,6 @@ absl::Status RequestValidator::CheckModel(const std::string& model_id,
 
 absl::StatusOr<ConceptRequest> RequestValidator::ValidateConcepts(
     const v1::SegmentConceptsRequest& request) const {
-  if (request.image().source_case() == v1::Image::kUrl) {
-    return SourceNotAllowed("image.url");
-  }
   Checker checker(*this);
   ConceptRequest out = checker.Concepts(request);
   SAM3_RETURN_IF_ERROR(checker.status());
@@ -418,9 +392,6 @@ std::vector<FieldViolation> RequestValidator::Violations(
 
 absl::StatusOr<ObjectRequest> RequestValidator::ValidateObjects(
     const v1::SegmentObjectsRequest& request) const {
-  if (request.image().source_case() == v1::Image::kUrl) {
-    return SourceNotAllowed("image.url");
-  }
   Checker checker(*this);
   ObjectRequest out = checker.Objects(request);
   SAM3_RETURN_IF_ERROR(checker.status());
@@ -430,9 +401,6 @@ absl::StatusOr<ObjectRequest> RequestValidator::ValidateObjects(
 
 absl::StatusOr<ImageSource> RequestValidator::ValidateEmbed(
     const v1::EmbedImageRequest& request) const {
-  if (request.image().source_case() == v1::Image::kUrl) {
-    return SourceNotAllowed("image.url");
-  }
   Checker checker(*this);
   ImageSource source = checker.Image("image", request.image());
   checker.Id("request_id", request.request_id(), kMaxImageIdBytes);
@@ -444,7 +412,12 @@ absl::StatusOr<ImageSource> RequestValidator::ValidateEmbed(
 absl::StatusOr<StreamConfig> RequestValidator::ValidateStream(
     const v1::StreamConfig& config) const {
   if (config.source_case() == v1::StreamConfig::kUrl) {
-    return SourceNotAllowed("config.url");
+    return WithField(
+        WithReason(absl::PermissionDeniedError(
+                       "config.url: this server opens no streams by URL; push "
+                       "the bytes"),
+                   reason::kSourceNotAllowed),
+        "config.url");
   }
   if (config.task() == v1::StreamConfig::TASK_TRACK) {
     return WithField(

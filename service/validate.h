@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "inference/engine.h"
 #include "inference/tokenizer.h"
+#include "pipeline/media/media_root.h"
 #include "pipeline/object_segmentation.h"
 #include "pipeline/segmentation.h"
 #include "pipeline/stream_events.h"
@@ -55,7 +56,7 @@ class RequestValidator {
   const ServiceLimits limits_;
   const Tokenizer& tokenizer_;
   const EngineInfo& model_;
-  const std::string media_root_;
+  const MediaRoot media_root_;
 };
 
 }  // namespace sam3

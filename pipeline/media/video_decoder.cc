@@ -59,9 +59,15 @@ class FfmpegDecoder final : public VideoDecoder {
                                    bytes, &ReadBytes, nullptr, nullptr));
       input->pb = io_.get();
     }
+    // Playlists name other files and hosts, and FFmpeg would go there. No
+    // protocol has the name "none".
+    AVDictionary* options = nullptr;
+    av_dict_set(&options, "protocol_whitelist", path.empty() ? "none" : "file",
+                0);
     // On failure FFmpeg frees the context itself.
     int code = avformat_open_input(
-        &input, path.empty() ? nullptr : path.c_str(), nullptr, nullptr);
+        &input, path.empty() ? nullptr : path.c_str(), nullptr, &options);
+    av_dict_free(&options);
     if (code == AVERROR(ENOENT)) {
       return absl::NotFoundError(absl::StrCat(path, ": no such file"));
     }

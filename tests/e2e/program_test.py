@@ -205,8 +205,13 @@ class ProgramTest(unittest.TestCase):
     def test_all_mistakes_are_told_at_once(self):
         bad = run(SERVER, "--listen", "nowhere", "--dtype", "int3",
                   "--metrics-listen", "0.0.0.0:9090", "--media-root",
-                  "/nonexistent", "--threads", "-4")
+                  "/nonexistent", "--threads", "-4", "--allow-url-host",
+                  "https://a.example", "--allow-url-host", "*.b.example",
+                  "--allow-url-cidr", "10.0.0.1/8", "--url-ca", "/none.pem")
         self.assertEqual(bad.returncode, 1)
+        for part in ('"https://a.example"', '"10.0.0.1/8"', "/none.pem"):
+            self.assertIn(part, bad.stderr)
+        self.assertNotIn("b.example", bad.stderr)
         for part in ("--listen", "--dtype", "0.0.0.0:9090", "/nonexistent",
                      "--threads", "--insecure-no-auth"):
             self.assertIn(part, bad.stderr)
@@ -379,14 +384,20 @@ class ProgramTest(unittest.TestCase):
             path = pathlib.Path(folder) / "server.textproto"
             path.write_text('listen: "127.0.0.1:7001"\n'
                             'limits { max_prompts: 3 }\n'
-                            'pinned_texts: "red circle"\n')
+                            'pinned_texts: "red circle"\n'
+                            'urls { allow_hosts: "a.example" allow_http: true '
+                            'allow_cidrs: "10.1.0.0/16" }\n')
             printed = run(SERVER, "--config", str(path), "--listen",
-                          "127.0.0.1:7002", "--print-config")
+                          "127.0.0.1:7002", "--allow-url-host", "*",
+                          "--print-config")
             self.assertEqual(printed.returncode, 0, printed.stderr)
             self.assertIn('listen: "127.0.0.1:7002"', printed.stdout)
             self.assertRegex(printed.stdout, r"max_prompts: 3")
             self.assertRegex(printed.stdout, r"max_calls_per_connection: 128")
             self.assertIn('pinned_texts: "red circle"', printed.stdout)
+            self.assertIn('allow_hosts: "*"', printed.stdout)
+            self.assertNotIn("a.example", printed.stdout)
+            self.assertIn('allow_cidrs: "10.1.0.0/16"', printed.stdout)
             path.write_text(printed.stdout)
             again = run(SERVER, "--config", str(path), "--print-config")
             self.assertEqual(again.stdout, printed.stdout)

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/e2e/server_fixture.h"
+#include "tests/support/scripted_web_server.h"
 
 namespace sam3 {
 namespace {
@@ -335,6 +336,45 @@ TEST_F(UnaryTest, ExplainSaysWhatARequestWouldDo) {
   EXPECT_EQ(response.violations(0).field(), "prompts[1]");
   EXPECT_EQ(response.image_info().width_px(), 128);
   EXPECT_EQ(script_->pairs_grounded, pairs);
+}
+
+TEST_F(UnaryTest, APictureIsFetchedFromItsUrl) {
+  ScriptedWebServer web;
+  web.Serve("/a.png", Picture());
+  SegmenterOptions segmenter;
+  segmenter.url_gate = {{absl::StrCat("*:", web.port())}, true, {"127.0.0.1"}};
+  StartServer(segmenter, {});
+  v1::SegmentConceptsRequest request = RequestFor({"red"});
+  request.mutable_image()->set_url(web.UrlOf("/a.png"));
+  ASSERT_TRUE(Segment(request).ok());
+  EXPECT_EQ(response_.results(0).instances_size(), 1);
+  EXPECT_GT(response_.timings().fetch().nanos(), 0);
+  EXPECT_EQ(response_.embedding_cache(), v1::EMBEDDING_CACHE_MISS);
+  ASSERT_TRUE(Segment(request).ok());
+  EXPECT_EQ(response_.embedding_cache(), v1::EMBEDDING_CACHE_HIT);
+  ASSERT_TRUE(Segment(RequestFor({"red"})).ok());
+  EXPECT_EQ(response_.timings().fetch().nanos(), 0);
+
+  request.mutable_image()->set_url(web.UrlOf("/none.png"));
+  const grpc::Status lost = Segment(request);
+  EXPECT_EQ(lost.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_EQ(ReasonIn(lost), "MEDIA_UNREACHABLE");
+  EXPECT_THAT(FieldsIn(lost), Contains("image.url"));
+  request.mutable_image()->set_url("");
+  EXPECT_EQ(ReasonIn(Segment(request)), "INVALID_REQUEST");
+
+  for (const std::string& url :
+       {web.UrlOf("/a.png"), std::string("http://10/")}) {
+    v1::ExplainRequest question;
+    *question.mutable_request() = RequestFor({"red"});
+    question.mutable_request()->mutable_image()->set_url(url);
+    const size_t asked = web.requests().size();
+    grpc::ClientContext context;
+    v1::ExplainResponse explained;
+    ASSERT_TRUE(stub_->Explain(&context, question, &explained).ok());
+    EXPECT_EQ(explained.violations_size(), url == "http://10/" ? 1 : 0);
+    EXPECT_EQ(web.requests().size(), asked);
+  }
 }
 
 TEST_F(UnaryTest, ServerInfoTellsModelLimitsAndCapacity) {

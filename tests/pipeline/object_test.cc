@@ -117,7 +117,8 @@ TEST_F(ObjectTest, AllCandidatesComeBestFirst) {
 TEST_F(ObjectTest, ConceptsAndClicksShareOneEmbedding) {
   absl::Notification done;
   ConceptRequest concept_request;
-  concept_request.image = {Areas(), "shelf"};
+  concept_request.image.content = Areas();
+  concept_request.image.image_id = "shelf";
   ConceptPrompt prompt;
   prompt.text = "red";
   prompt.tokens = *segmenter_->tokenizer().Tokenize("red");
@@ -129,7 +130,8 @@ TEST_F(ObjectTest, ConceptsAndClicksShareOneEmbedding) {
   done.WaitForNotification();
   EXPECT_EQ(script_->images_encoded, 1 + 2 * 1);  // warm-up, twice
   ObjectRequest click = RequestFor({At({{20, 12}})});
-  click.image = {"", "shelf"};
+  click.image.content.clear();
+  click.image.image_id = "shelf";
   const auto response = Run(click);
   ASSERT_THAT(response, IsOk());
   EXPECT_TRUE(response->embedding_cache_hit);

@@ -92,11 +92,27 @@ TEST(LayeringTest, GrpcAndProtobufStayInTheService) {
           "tests/cli/", "benchmarks/"});
 }
 
+TEST(LayeringTest, KeysKnowNoTransport) {
+  int seen = 0;
+  for (const SourceFile& source : Sources()) {
+    if (!absl::StartsWith(source.path, "service/keys/")) continue;
+    ++seen;
+    for (const std::string& include : source.includes) {
+      EXPECT_FALSE(
+          StartsWithAny(include, {"grpc", "google/", "service/rpc/"}) ||
+          absl::EndsWith(include, ".pb.h"))
+          << source.path << " includes " << include;
+    }
+  }
+  EXPECT_GT(seen, 0);
+}
+
 TEST(LayeringTest, MediaLibrariesStayInMedia) {
-  Forbid("FFmpeg and the image codecs belong to pipeline/media",
+  Forbid("FFmpeg, image codecs, libcurl and c-ares belong to pipeline/media",
          [](const std::string& include) {
            return StartsWithAny(
-               include, {"libav", "libsw", "jpeglib", "png.h", "webp/"});
+               include, {"libav", "libsw", "jpeglib", "png.h", "webp/", "curl/",
+                         "ares"});
          },
          {"pipeline/media/", "tests/pipeline/media/"});
 }

@@ -38,6 +38,7 @@ class ImageInfo:
 class Timings:
     """Where the time went, in seconds."""
 
+    fetch: float
     decode: float
     queue: float
     encode: float
@@ -209,8 +210,8 @@ def image_info_from_proto(info: image_pb2.ImageInfo) -> ImageInfo:
 
 
 def timings_from_proto(timings: result_pb2.Timings) -> Timings:
-    return Timings(*(seconds_of(getattr(timings, stage)) for stage in
-                     ("decode", "queue", "encode", "ground", "post", "total")))
+    return Timings(*(seconds_of(getattr(timings, stage)) for stage in (
+        "fetch", "decode", "queue", "encode", "ground", "post", "total")))
 
 
 def was_cached(cache: result_pb2.EmbeddingCache) -> bool:

@@ -15,6 +15,7 @@
 #include "pipeline/error_reason.h"
 #include "pipeline/media/upload_spool.h"
 #include "pipeline/media/video_writer.h"
+#include "tests/support/scripted_web_server.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/synthetic_picture.h"
 
@@ -288,6 +289,38 @@ TEST_F(VideoDecoderTest, WrittenVideosCanBeRead) {
   EXPECT_GT(inside[2], 215);
   EXPECT_THAT(VideoWriter::Create("/nonexistent/a.mp4", 64, 64, 25),
               StatusIs(absl::StatusCode::kUnavailable, "/nonexistent"));
+}
+
+TEST_F(VideoDecoderTest, BytesThatSendTheReaderElsewhere) {
+  const std::string clip = MakeClip("segment.ts", "testsrc=size=64x64:rate=5",
+                                    "-t 1 -c:v mpeg2video");
+  ScriptedWebServer web;
+  web.Serve("/segment.ts", ReadBytes(clip));
+  for (const std::string& place : {web.UrlOf("/segment.ts"), "file:" + clip}) {
+    for (const std::string& playlist :
+         {absl::StrCat("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n", place,
+                       "\n#EXT-X-ENDLIST\n"),
+          absl::StrCat("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=9\n", place, "\n"),
+          absl::StrCat("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-KEY:METHOD="
+                       "AES-128,URI=\"",
+                       place, "\"\n#EXTINF:1,\n", place, "\n#EXT-X-ENDLIST\n"),
+          absl::StrCat("ffconcat version 1.0\noption safe 0\nfile '", place,
+                       "'\n")}) {
+      ByteSource bytes(1 << 20, [] {});
+      bytes.Push(playlist);
+      bytes.Close();
+      const auto decoder = VideoDecoder::OpenBytes(bytes, {}, allocator_);
+      EXPECT_THAT(decoder, StatusIs(absl::StatusCode::kInvalidArgument, ""))
+          << playlist;
+    }
+  }
+  EXPECT_TRUE(web.requests().empty());
+  // A playlist file may name files, and no hosts.
+  std::ofstream(Path("far.m3u8"))
+      << "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n"
+      << web.UrlOf("/segment.ts") << "\n#EXT-X-ENDLIST\n";
+  EXPECT_FALSE(VideoDecoder::OpenFile(Path("far.m3u8"), {}, allocator_).ok());
+  EXPECT_TRUE(web.requests().empty());
 }
 
 }  // namespace

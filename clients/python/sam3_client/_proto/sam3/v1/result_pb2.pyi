@@ -81,17 +81,19 @@ class ObjectResult(_message.Message):
     def __init__(self, prompt_index: _Optional[int] = ..., prompt_id: _Optional[str] = ..., object_score: _Optional[float] = ..., masks: _Optional[_Iterable[_Union[ObjectMask, _Mapping]]] = ..., refined: bool = ...) -> None: ...
 
 class Timings(_message.Message):
-    __slots__ = ("decode", "queue", "encode", "ground", "post", "total")
+    __slots__ = ("decode", "queue", "encode", "ground", "post", "total", "fetch")
     DECODE_FIELD_NUMBER: _ClassVar[int]
     QUEUE_FIELD_NUMBER: _ClassVar[int]
     ENCODE_FIELD_NUMBER: _ClassVar[int]
     GROUND_FIELD_NUMBER: _ClassVar[int]
     POST_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FIELD_NUMBER: _ClassVar[int]
+    FETCH_FIELD_NUMBER: _ClassVar[int]
     decode: _duration_pb2.Duration
     queue: _duration_pb2.Duration
     encode: _duration_pb2.Duration
     ground: _duration_pb2.Duration
     post: _duration_pb2.Duration
     total: _duration_pb2.Duration
-    def __init__(self, decode: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., queue: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., encode: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., ground: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., post: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., total: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    fetch: _duration_pb2.Duration
+    def __init__(self, decode: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., queue: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., encode: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., ground: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., post: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., total: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., fetch: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
