@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from math import nan
 
 import grpc
 import numpy as np
@@ -15,23 +16,22 @@ import pycocotools.mask
 from running_server import RunningServer, draw
 
 import sam3_client
-from sam3_client import (Box, MaskOptions, ObjectPrompt, Point, Prompt,
+from sam3_client import (Box, Client, MaskOptions, ObjectPrompt, Point, Prompt,
                          Sam3Error, encode_picture)
 
 PICTURE = draw(red=(10, 16, 60, 64), blue=(80, 72, 120, 88))
 FILE = encode_picture(PICTURE)
 
 
-class ClientTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = RunningServer()
-        cls.client = cls.server.client()
+def setUpModule():
+    server = RunningServer()
+    unittest.addModuleCleanup(server.stop)
+    ClientTest.client = server.client()
+    unittest.addModuleCleanup(ClientTest.client.close)
 
-    @classmethod
-    def tearDownClass(cls):
-        cls.client.close()
-        cls.server.stop()
+
+class ClientTest(unittest.TestCase):
+    client: Client
 
     def error_of(self, call) -> Sam3Error:
         with self.assertRaises(Sam3Error) as caught:
@@ -228,9 +228,12 @@ class ClickTest(ClientTest):
 
     def test_all_violations(self):
         error = self.error_of(lambda: self.client.segment_objects(
-            PICTURE, [ObjectPrompt(), ObjectPrompt([(500, 5)])]))
+            PICTURE, [ObjectPrompt(), ObjectPrompt([(5, 5), (nan, 5)])]))
         self.assertEqual({v.field for v in error.violations},
-                         {"prompts[0]", "prompts[1].points[0]"})
+                         {"prompts[0]", "prompts[1].points[1]"})
+        error = self.error_of(lambda: self.client.click(PICTURE, [(500, 5)]))
+        self.assertEqual([v.field for v in error.violations],
+                         ["prompts[0].points[0]"])
 
 
 class EmbeddingTest(ClientTest):

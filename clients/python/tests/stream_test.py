@@ -44,27 +44,16 @@ class Camera:
             self.released.set()
 
 
-class StreamTest(unittest.TestCase):
-    def setUp(self):
-        self.server = RunningServer()
-        self.addCleanup(self.server.stop)
-        self.client = self.server.client()
-        self.addCleanup(self.client.close)
-
-    def assert_one_line_about(self, code: str):
-        """In the server's log; and nothing is held for anybody."""
-        gauges = self.server.await_idle()
-        self.assertEqual(gauges["sam3_streams_active"], 0)
-        self.assertEqual(gauges["sam3_queued_jobs"], 0)
-        self.client.close()
-        self.server.stop()
-        ended = [line for line in self.server.log if "stream_ended" in line]
-        self.assertEqual(len(ended), 1, self.server.log)
-        self.assertIn(f"code={code}", ended[0])
-        self.assertEqual(self.server.process.returncode, 0)
+class SharedServerTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        server = RunningServer()
+        cls.addClassCleanup(server.stop)
+        cls.client = server.client()
+        cls.addClassCleanup(cls.client.close)
 
 
-class EventsTest(StreamTest):
+class EventsTest(SharedServerTest):
     def test_every_frame_is_answered_and_accounted_for(self):
         stream = self.client.stream(itertools.repeat(FILE, 7),
                                     ["red", "cat", "blue"])
@@ -159,23 +148,6 @@ class EventsTest(StreamTest):
         self.assertEqual(stream.summary.frames_in, stream.summary.answered)
         self.assertTrue(camera.released.wait(10))
 
-    def test_a_server_that_stops_says_so(self):
-        camera = Camera()
-        seen = []
-        with self.assertRaises(Sam3Error) as caught:
-            for event in self.client.stream(camera.frames(), "red"):
-                seen.append(event)
-                if len(seen) == 3:
-                    self.server.process.send_signal(signal.SIGTERM)
-                    self.server.process.send_signal(signal.SIGTERM)
-        self.assertEqual(caught.exception.code, grpc.StatusCode.UNAVAILABLE)
-        self.assertEqual(caught.exception.reason, "DRAINING")
-        self.assertIn(GoingAway, {type(event) for event in seen})
-        self.assertIsInstance(seen[-1], StreamSummary)
-        self.assertTrue(camera.released.wait(10))
-
-
-class BackPressureTest(StreamTest):
     def test_the_source_waits_for_whoever_reads(self):
         # Frames and answers that are large enough to fill what lies between.
         picture = draw(700, 400, red=(0, 0, 700, 300))
@@ -213,7 +185,42 @@ class BackPressureTest(StreamTest):
         self.assertEqual(summary.answered, summary.frames_in)
 
 
-class EndTest(StreamTest):
+class EndTest(unittest.TestCase):
+    """Each with a server of its own, whose log tells of nothing else."""
+
+    def setUp(self):
+        self.server = RunningServer()
+        self.addCleanup(self.server.stop)
+        self.client = self.server.client()
+        self.addCleanup(self.client.close)
+
+    def assert_one_line_about(self, code: str):
+        """In the server's log; and nothing is held for anybody."""
+        gauges = self.server.await_idle()
+        self.assertEqual(gauges["sam3_streams_active"], 0)
+        self.assertEqual(gauges["sam3_queued_jobs"], 0)
+        self.client.close()
+        self.server.stop()
+        ended = [line for line in self.server.log if "stream_ended" in line]
+        self.assertEqual(len(ended), 1, self.server.log)
+        self.assertIn(f"code={code}", ended[0])
+        self.assertEqual(self.server.process.returncode, 0)
+
+    def test_a_server_that_stops_says_so(self):
+        camera = Camera()
+        seen = []
+        with self.assertRaises(Sam3Error) as caught:
+            for event in self.client.stream(camera.frames(), "red"):
+                seen.append(event)
+                if len(seen) == 3:
+                    self.server.process.send_signal(signal.SIGTERM)
+                    self.server.process.send_signal(signal.SIGTERM)
+        self.assertEqual(caught.exception.code, grpc.StatusCode.UNAVAILABLE)
+        self.assertEqual(caught.exception.reason, "DRAINING")
+        self.assertIn(GoingAway, {type(event) for event in seen})
+        self.assertIsInstance(seen[-1], StreamSummary)
+        self.assertTrue(camera.released.wait(10))
+
     def test_breaking_off_leaves_the_server_clean(self):
         camera = Camera()
         with self.client.stream(camera.frames(), ["red", "blue"]) as stream:
