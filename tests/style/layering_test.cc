@@ -110,9 +110,8 @@ TEST(LayeringTest, KeysKnowNoTransport) {
 TEST(LayeringTest, MediaLibrariesStayInMedia) {
   Forbid("FFmpeg, image codecs, libcurl and c-ares belong to pipeline/media",
          [](const std::string& include) {
-           return StartsWithAny(
-               include, {"libav", "libsw", "jpeglib", "png.h", "webp/", "curl/",
-                         "ares"});
+           return StartsWithAny(include, {"libav", "libsw", "jpeglib", "png.h",
+                                          "webp/", "curl/", "ares"});
          },
          {"pipeline/media/", "tests/pipeline/media/"});
 }
