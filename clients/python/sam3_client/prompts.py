@@ -39,7 +39,7 @@ BoxLike = Union[Box, Sequence[float]]
 
 @dataclass(frozen=True)
 class Point:
-    """A click: on the object, or (`positive=False`) on what is not part of it."""
+    """A click: on the object, or (`positive=False`) beside it."""
 
     x: float
     y: float

@@ -58,8 +58,8 @@ class DecodeRleTest(unittest.TestCase):
         counts = encode(np.eye(20, dtype=bool))
         for text, height, width in (
                 (counts, 20, 21), (counts, 19, 20), (counts[:-1], 20, 20),
-                (b"", 20, 20), (b"", 0, 0), (b"`", 1, 1), (b"\x20", 1, 1), (b"\xff", 1, 1),
-                (b"o" * 30 + b"1", 1, 1), (b"O", 1, 1)):
+                (b"", 20, 20), (b"", 0, 0), (b"`", 1, 1), (b"\x20", 1, 1),
+                (b"\xff", 1, 1), (b"o" * 30 + b"1", 1, 1), (b"O", 1, 1)):
             with self.subTest(text), self.assertRaises(ValueError):
                 decode_rle(text, height, width)
 
