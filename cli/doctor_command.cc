@@ -103,7 +103,8 @@ std::vector<Finding> PortFindings() {
   std::vector<PortFacts> ports = {
       {"--listen", calls},
       {"--health-listen", defaults.health_address},
-      {"--metrics-listen", defaults.metrics_address}};
+      {"--metrics-listen", defaults.metrics_address},
+      {"--http-listen", defaults.http.address}};
   std::string server;
   for (PortFacts& port : ports) {
     port.bind_error = TryToListen(port.address);

@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "sam3/config/v1/server_config.pb.h"
+#include "service/flags.h"
 #include "service/keys/key_file.h"
 #include "service/listen_address.h"
 #include "service/url_settings.h"
@@ -32,6 +33,8 @@ constexpr char kExamples[] =
     "  sam3-server --config server.textproto --check-config\n";
 
 constexpr int kMaxPinnedTexts = 1024;
+// An address that means not to listen.
+constexpr absl::string_view kNoAddress = "none";
 
 // Checks values one by one and remembers what is wrong.
 class SettingsBuilder {
@@ -45,6 +48,7 @@ class SettingsBuilder {
     Tls();
     Model();
     Limits();
+    Http();
     MediaRoot();
     PinnedTexts();
     for (std::string& text : ReadUrlConfig(config_.urls(), &out_.segmenter)) {
@@ -191,6 +195,28 @@ class SettingsBuilder {
             [&](int n) { options.max_connection_age = absl::Minutes(n); });
   }
 
+  void Http() {
+    const auto& http = config_.http();
+    if (http.listen() == kNoAddress) {
+      out_.http.address.clear();
+    } else {
+      Address("--http-listen", http.listen(), &out_.http.address);
+      if (!IsLoopback(out_.http.address) && !http.plaintext()) {
+        Violate(absl::StrCat(
+            "--http-listen ", out_.http.address,
+            " is reachable from other hosts and not encrypted; add "
+            "--http-plaintext if something in front of it encrypts"));
+      }
+    }
+    out_.http_plaintext = http.plaintext();
+    out_.http.api.compat = http.compat() == config::v1::HttpConfig::COMPAT_EXACT
+                               ? HttpCompat::kExact
+                               : HttpCompat::kFixed;
+    Bounded("--http-timeout-seconds", http.timeout_seconds(), 1, 3600,
+            [this](int n) { out_.http.api.timeout = absl::Seconds(n); });
+    out_.aliases_file = http.aliases_file();
+  }
+
   void MediaRoot() {
     std::error_code error;
     if (!config_.media_root().empty() &&
@@ -238,101 +264,6 @@ class SettingsBuilder {
   std::vector<std::string> violations_;
 };
 
-// The flags' values, before they are laid over the file's.
-struct Flags {
-  std::string config_file;
-  ServerConfig config;
-  bool fake_engine = false;
-  std::string log_format = "text";
-};
-
-void AddText(CLI::App* app, const std::string& name, const std::string& help,
-             std::string* target) {
-  app->add_option(name, *target, help)->type_size(1);
-}
-
-// Without the flag the message stays absent, which is no TLS.
-void AddTlsFile(CLI::App* app, const std::string& name, const std::string& help,
-                ServerConfig* config,
-                std::string* (config::v1::TlsConfig::*field)()) {
-  app->add_option_function<std::string>(
-      name,
-      [config, field](const std::string& path) {
-        *(config->mutable_tls()->*field)() = path;
-      },
-      help);
-}
-
-void AddSecurityFlags(CLI::App* app, ServerConfig* config) {
-  using config::v1::TlsConfig;
-  AddText(app, "--keys", "File of keys that calls must present (default: none)",
-          config->mutable_keys_file());
-  AddTlsFile(app, "--tls-cert", "Certificates of the server, PEM", config,
-             &TlsConfig::mutable_certificate_file);
-  AddTlsFile(app, "--tls-key", "Private key of the server, PEM", config,
-             &TlsConfig::mutable_private_key_file);
-  AddTlsFile(app, "--tls-client-ca",
-             "Ask clients for certificates that these have signed, PEM", config,
-             &TlsConfig::mutable_client_ca_file);
-  app->add_flag_callback(
-      "--plaintext", [config] { config->set_plaintext(true); },
-      "Go without TLS beyond loopback: whoever is on the way reads everything, "
-      "keys too");
-  app->add_flag_callback(
-      "--insecure-no-auth", [config] { config->set_insecure_no_auth(true); },
-      "Go without keys beyond loopback: whoever reaches the server may use it");
-}
-
-void AddFlags(CLI::App* app, Flags* flags, ServerSettings* settings) {
-  ServerConfig& config = flags->config;
-  auto* model = config.mutable_model();
-  AddText(app, "--model", "Model folder (default: the embedded demo model)",
-          model->mutable_folder());
-  AddText(app, "--device", "cpu or cuda:N (default: cpu)",
-          model->mutable_device());
-  AddText(app, "--dtype", "auto, fp32 or bf16 (default: auto)",
-          model->mutable_dtype());
-  AddText(app, "--class-token", "exemplars or always (default: exemplars)",
-          model->mutable_class_token());
-  app->add_option_function<int>(
-      "--threads", [model](int n) { model->set_cpu_threads(n); },
-      "Threads for CPU kernels (default: one per core)");
-  AddText(app, "--listen", "gRPC address (default: 127.0.0.1:50051)",
-          config.mutable_listen());
-  AddText(app, "--health-listen", "health address (default: 127.0.0.1:50052)",
-          config.mutable_health_listen());
-  AddText(app, "--metrics-listen", "metrics address (default: 127.0.0.1:9090)",
-          config.mutable_metrics_listen());
-  AddText(app, "--media-root", "Folder for file sources (default: none)",
-          config.mutable_media_root());
-  AddUrlFlags(app, config.mutable_urls());
-  app->add_option_function<int>(
-      "--image-cache-mb",
-      [&config](int n) { config.mutable_limits()->set_image_cache_mb(n); },
-      "Memory for picture embeddings (default: 1024)");
-  app->add_option_function<int>(
-      "--drain-seconds", [&config](int n) { config.set_drain_seconds(n); },
-      "Time to finish accepted work after SIGTERM (default: 30)");
-  app->add_option_function<int>(
-      "--lame-duck-seconds",
-      [&config](int n) { config.set_lame_duck_seconds(n); },
-      "Time to serve on, as not ready, before draining (default: 0)");
-  app->add_flag_callback(
-      "--reflection", [&config] { config.set_reflection(true); },
-      "Offer gRPC reflection");
-  AddSecurityFlags(app, &config);
-  AddText(app, "--config", "Configuration file in text format",
-          &flags->config_file);
-  AddText(app, "--log-format", "text or json (default: text)",
-          &flags->log_format);
-  app->add_flag("--check-config", settings->check_only,
-                "Check flags and file, then exit");
-  app->add_flag("--print-config", settings->print_only,
-                "Print what would run as a configuration file, then exit");
-  app->add_flag("--fake-engine", flags->fake_engine,
-                "Serve a fake engine that finds coloured areas (for tests)");
-}
-
 std::vector<std::string> ReadFile(const Flags& flags, ServerConfig* config) {
   if (!flags.config_file.empty()) {
     std::ifstream stream(flags.config_file);
@@ -363,7 +294,7 @@ ParsedSettings ParseServerSettings(int argc, const char* const* argv) {
                "sam3-server");
   app.footer(kExamples);
   app.set_version_flag("--version", absl::StrCat("sam3-server ", kVersion));
-  AddFlags(&app, &flags, &parsed.settings);
+  AddFlags(&app, &flags);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -393,6 +324,8 @@ ParsedSettings ParseServerSettings(int argc, const char* const* argv) {
     return parsed;
   }
   if (flags.fake_engine) parsed.settings.engine.kind = EngineKind::kFake;
+  parsed.settings.check_only = flags.check_only;
+  parsed.settings.print_only = flags.print_only;
   parsed.settings.json_logs = flags.log_format == "json";
   parsed.run = true;
   return parsed;
@@ -403,6 +336,16 @@ std::string PrintServerSettings(const ServerSettings& settings) {
   config.set_listen(settings.server.address);
   config.set_health_listen(settings.health_address);
   config.set_metrics_listen(settings.metrics_address);
+  auto* http = config.mutable_http();
+  http->set_listen(settings.http.address.empty() ? std::string(kNoAddress)
+                                                 : settings.http.address);
+  http->set_compat(settings.http.api.compat == HttpCompat::kExact
+                       ? config::v1::HttpConfig::COMPAT_EXACT
+                       : config::v1::HttpConfig::COMPAT_FIXED);
+  http->set_timeout_seconds(
+      static_cast<int>(absl::ToInt64Seconds(settings.http.api.timeout)));
+  http->set_aliases_file(settings.aliases_file);
+  http->set_plaintext(settings.http_plaintext);
   auto* model = config.mutable_model();
   model->set_folder(settings.engine.model_dir);
   model->set_device(settings.engine.device);

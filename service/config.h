@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "inference/engine_factory.h"
 #include "pipeline/segmenter_factory.h"
+#include "service/http/http_door.h"
 #include "service/server.h"
 
 namespace sam3 {
@@ -18,6 +19,10 @@ struct ServerSettings {
   Server::Options server;
   std::string health_address = "127.0.0.1:50052";
   std::string metrics_address = "127.0.0.1:9090";
+  HttpDoor::Options http;
+  bool http_plaintext = false;
+  // Empty: the built-in table alone.
+  std::string aliases_file;
   absl::Duration drain_timeout = absl::Seconds(30);
   // Between NOT_SERVING and the drain.
   absl::Duration lame_duck;

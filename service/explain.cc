@@ -2,35 +2,16 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "inference/base/status_macros.h"
 #include "pipeline/media/image_decoder.h"
+#include "service/concept_text.h"
 #include "service/convert.h"
 
 namespace sam3 {
 namespace {
-
-// A word that falls into so many pieces is one that the vocabulary hardly
-// knows: a foreign language, a typing error.
-constexpr size_t kPiecesOfAnUnknownWord = 4;
-
-void AddUnknownWords(const std::vector<std::string>& pieces,
-                     v1::ExplainResponse::Prompt* out) {
-  std::string word;
-  size_t count = 0;
-  for (const std::string& piece : pieces) {
-    word += piece;
-    ++count;
-    if (piece.empty() || piece.back() != ' ') continue;
-    if (count >= kPiecesOfAnUnknownWord) {
-      out->add_unknown_words(std::string(absl::StripAsciiWhitespace(word)));
-    }
-    word.clear();
-    count = 0;
-  }
-}
 
 void AddBoxes(const v1::ConceptPrompt& prompt, int width, int height,
               v1::ExplainResponse::Prompt* out) {
@@ -108,7 +89,9 @@ absl::StatusOr<v1::ExplainResponse::Prompt> ExplainText(
   const std::vector<std::string> pieces = tokenizer.Words(absl::MakeConstSpan(
       tokens.ids.data() + 1, static_cast<size_t>(tokens.length - 2)));
   for (const std::string& piece : pieces) out.add_words(piece);
-  AddUnknownWords(pieces, &out);
+  for (std::string& word : UnknownWords(tokens, tokenizer)) {
+    out.add_unknown_words(std::move(word));
+  }
   return out;
 }
 
@@ -116,23 +99,25 @@ absl::StatusOr<v1::ExplainResponse> ExplainRequestTo(
     const v1::SegmentConceptsRequest& request, const std::string& tenant,
     Segmenter& segmenter, const RequestValidator& validator) {
   v1::ExplainResponse out;
-  for (const FieldViolation& violation : validator.Violations(request)) {
+  std::vector<std::string> warnings;
+  for (const FieldViolation& violation :
+       validator.Violations(request, &warnings)) {
     AddViolation(violation.field, violation.description, &out);
   }
+  for (std::string& warning : warnings) out.add_warnings(std::move(warning));
   const std::optional<ImageInfo> info =
       LookAt(request.image(), tenant, segmenter, &out);
   if (info.has_value()) *out.mutable_image_info() = ToProto(*info);
   for (int i = 0; i < request.prompts_size(); ++i) {
     const v1::ConceptPrompt& prompt = request.prompts(i);
+    std::optional<std::string> english;
+    if (validator.aliases() != nullptr) {
+      english = validator.aliases()->Find(prompt.text());
+    }
     absl::StatusOr<v1::ExplainResponse::Prompt> explained =
-        ExplainText(prompt.text(), segmenter.tokenizer());
+        ExplainText(english.value_or(prompt.text()), segmenter.tokenizer());
     if (!explained.ok()) continue;  // told as a violation already
     explained->set_prompt_index(i);
-    for (const std::string& word : explained->unknown_words()) {
-      out.add_warnings(absl::StrCat("prompts[", i,
-                                    "].text: SAM 3 hardly knows \"", word,
-                                    "\"; it understands English nouns best"));
-    }
     if (info.has_value()) {
       AddBoxes(prompt, info->width, info->height, &*explained);
     }

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,8 +13,10 @@
 #include "inference/engine_factory.h"
 #include "pipeline/metrics.h"
 #include "pipeline/segmenter_factory.h"
+#include "service/concept_aliases.h"
 #include "service/config.h"
 #include "service/health.h"
+#include "service/http/http_door.h"
 #include "service/keys/authenticator.h"
 #include "service/keys/key_ring.h"
 #include "service/metrics_endpoint.h"
@@ -25,7 +28,8 @@ namespace {
 
 constexpr int kRefusedToStart = 1;
 constexpr int kEngineLost = 70;
-// How often the main thread looks whether the device is still there.
+// How often the main thread looks whether the device is still there, and
+// whether the table of aliases is another one.
 constexpr absl::Duration kWatchInterval = absl::Milliseconds(500);
 
 int Refuse(const absl::Status& status) {
@@ -41,11 +45,13 @@ std::string WhatIsLoaded(const EngineOptions& engine) {
 }
 
 void LogReady(const Logger& log, const ServerSettings& settings,
-              const Server& server, const EngineInfo& info,
-              const Capacity& capacity, absl::Duration startup) {
+              const Server& server, const std::string& http_listen,
+              const EngineInfo& info, const Capacity& capacity,
+              absl::Duration startup) {
   log.Log(LogLevel::kInfo, "ready",
           {{"listen", absl::StrCat(settings.server.address, " (port ",
                                    server.port(), ")")},
+           {"http", http_listen},
            {"model", info.model_name},
            {"fingerprint", info.model_fingerprint.substr(0, 8)},
            {"device", info.device},
@@ -73,6 +79,40 @@ struct Keys {
   std::unique_ptr<Authenticator> authenticator;
 };
 
+// Reads a changed table of aliases again, and says so once for each change.
+class AliasesWatch {
+ public:
+  AliasesWatch(ConceptAliases& aliases, const Logger& log)
+      : aliases_(aliases), log_(log) {}
+
+  void Look() {
+    const absl::StatusOr<bool> reloaded = aliases_.Reload();
+    const std::string trouble(reloaded.status().message());
+    if (!reloaded.ok() && trouble != trouble_) {
+      log_.Log(LogLevel::kError, "concept_aliases_kept", {{"why", trouble}});
+    } else if (reloaded.value_or(false)) {
+      log_.Log(LogLevel::kInfo, "concept_aliases_reloaded",
+               {{"words", absl::StrCat(aliases_.size())}});
+    }
+    trouble_ = trouble;
+  }
+
+ private:
+  ConceptAliases& aliases_;
+  const Logger& log_;
+  std::string trouble_;
+};
+
+// Both doors finish at once what they have let in: the pipeline that drains
+// behind them is one.
+void DrainBoth(Server& server, HttpDoor* http, absl::Time deadline) {
+  std::thread closing([http, deadline] {
+    if (http != nullptr) http->Drain(deadline);
+  });
+  server.Drain(deadline);
+  closing.join();
+}
+
 int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
   // Protobuf would write a line for every broken message, at a client's will.
   google::protobuf::SetLogHandler(nullptr);
@@ -81,16 +121,20 @@ int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
   const Logger log(LogLevel::kInfo, settings.json_logs ? LogFormat::kJson
                                                        : LogFormat::kKeyValue);
   PipelineMetrics metrics;
+  absl::StatusOr<std::unique_ptr<ConceptAliases>> aliases =
+      ConceptAliases::Load(settings.aliases_file);
+  if (!aliases.ok()) return Refuse(aliases.status());
   auto health = HealthEndpoint::Start(settings.health_address);
   if (!health.ok()) return Refuse(health.status());
   RpcMetrics calls;
+  HttpMetrics http_answers;
   Keys keys;
   const absl::Status opened = keys.Open(settings.keys_file, clock, log);
   if (!opened.ok()) return Refuse(opened);
   auto endpoint = MetricsEndpoint::Start(
       settings.metrics_address,
-      {metrics, calls, settings.server.version, settings.insecure_no_auth,
-       settings.plaintext, &keys.metrics,
+      {metrics, calls, http_answers, settings.server.version,
+       settings.insecure_no_auth, settings.plaintext, &keys.metrics,
        settings.segmenter.url_gate.allow_http,
        !settings.segmenter.url_gate.networks.empty()});
   if (!endpoint.ok()) return Refuse(endpoint.status());
@@ -104,26 +148,45 @@ int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
   if (!segmenter.ok()) return Refuse(segmenter.status());
   Server::Options options = settings.server;
   options.log = &log;
+  options.aliases = aliases->get();
   options.authenticator = keys.authenticator.get();
+  CallLog http_log(calls, &log, clock);
   absl::StatusOr<std::unique_ptr<Server>> server =
       Server::Start(options, *std::move(segmenter), calls);
   if (!server.ok()) return Refuse(server.status());
+  std::unique_ptr<HttpDoor> http;
+  if (!settings.http.address.empty()) {
+    HttpDoor::Options door_options = settings.http;
+    door_options.api.authenticator = keys.authenticator.get();
+    door_options.api.log = &http_log;
+    auto door =
+        HttpDoor::Open(door_options, (*server)->calls(), clock, http_answers);
+    if (!door.ok()) return Refuse(door.status());
+    http = *std::move(door);
+  }
   const EngineInfo info = (*server)->segmenter().engine_info();
-  LogReady(log, settings, **server, info, (*server)->segmenter().capacity(),
-           clock.Now() - start);
+  LogReady(log, settings, **server,
+           http == nullptr ? "none"
+                           : absl::StrCat(settings.http.address, " (port ",
+                                          http->port(), ")"),
+           info, (*server)->segmenter().capacity(), clock.Now() - start);
   (*endpoint)->SetModel(info);
   (*health)->SetServing(true);
 
   absl::Status device;
+  AliasesWatch watch(**aliases, log);
   while (device.ok() && !signals.Await(kWatchInterval)) {
     device = (*server)->segmenter().Health();
+    watch.Look();
   }
   (*health)->SetServing(false);
+  if (http != nullptr) http->SetReady(false);
   log.Log(device.ok() ? LogLevel::kInfo : LogLevel::kError, "draining",
           {{"why", device.ok() ? "signal" : std::string(device.message())}});
   // Whoever sends work looks elsewhere in the meantime; impatience is heard.
   if (device.ok()) signals.Await(settings.lame_duck);
-  (*server)->Drain(clock.Now() + settings.drain_timeout);
+  DrainBoth(**server, http.get(), clock.Now() + settings.drain_timeout);
+  http.reset();
   server->reset();
   log.Log(LogLevel::kInfo, "stopped",
           {{"requests", absl::StrCat(metrics.requests_finished.value())},

@@ -107,6 +107,7 @@ class ServerNumbers {
     FamilyWriter out;
     Process(&out);
     Calls(&out);
+    HttpAnswers(&out);
     Requests(&out);
     Stages(&out);
     Device(&out);
@@ -187,6 +188,20 @@ class ServerNumbers {
                keys.reloads.value(), {{"outcome", "ok"}});
     out->Count("sam3_key_reloads_total", "Key files read, by outcome.",
                keys.failed_reloads.value(), {{"outcome", "failed"}});
+  }
+
+  void HttpAnswers(FamilyWriter* out) const {
+    for (size_t route = 0; route < HttpMetrics::kRouteCount; ++route) {
+      for (size_t i = 0; i < HttpMetrics::kStatusCount; ++i) {
+        const int64_t count = sources_.http.answered(route, i).value();
+        const int status = HttpMetrics::kStatuses[i];
+        if (count == 0 && status != 200) continue;
+        out->Count("sam3_http_requests_total",
+                   "HTTP requests answered, by route and status.", count,
+                   {{"route", std::string(kHttpRouteNames[route])},
+                    {"code", status == 0 ? "other" : absl::StrCat(status)}});
+      }
+    }
   }
 
   void Requests(FamilyWriter* out) const {

@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "inference/engine.h"
 #include "pipeline/metrics.h"
+#include "service/http/http_metrics.h"
 #include "service/keys/key_metrics.h"
 #include "service/rpc/rpc_metrics.h"
 
@@ -19,6 +20,7 @@ class MetricsEndpoint {
   struct Sources {
     const PipelineMetrics& pipeline;
     const RpcMetrics& rpc;
+    const HttpMetrics& http;
     std::string version;
     // The server was told to go without keys beyond loopback.
     bool insecure_no_auth = false;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "inference/engine_factory.h"
 #include "service/convert.h"
 #include "service/explain.h"
@@ -15,15 +14,10 @@ void SegmentationCalls::SegmentConcepts(
     const v1::SegmentConceptsRequest& request,
     const std::shared_ptr<RequestContext>& context,
     const Respond<v1::SegmentConceptsResponse>& respond) const {
-  absl::StatusOr<ConceptRequest> valid = validator_.ValidateConcepts(request);
-  if (!valid.ok()) return respond(valid.status());
   std::vector<std::string> warnings;
-  for (size_t i = 0; i < valid->prompts.size(); ++i) {
-    if (valid->prompts[i].tokens.truncated) {
-      warnings.push_back(absl::StrCat("prompts[", i, "].text was cut to ",
-                                      kTextContextLength, " tokens"));
-    }
-  }
+  absl::StatusOr<ConceptRequest> valid =
+      validator_.ValidateConcepts(request, &warnings);
+  if (!valid.ok()) return respond(valid.status());
   segmenter_.SegmentConcepts(
       *std::move(valid), context,
       [respond, warnings = std::move(warnings),

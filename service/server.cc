@@ -88,7 +88,8 @@ class GrpcServer final : public Server {
       : log_(metrics, options.log, clock_),
         segmenter_(std::move(segmenter)),
         validator_(options.limits, segmenter_->tokenizer(),
-                   segmenter_->engine_info(), options.media_root),
+                   segmenter_->engine_info(), options.media_root,
+                   options.aliases),
         calls_(*segmenter_, validator_, options.version),
         uploads_(options.limits.max_uploading_bytes),
         authenticator_(options.authenticator) {}
@@ -122,6 +123,7 @@ class GrpcServer final : public Server {
 
   int port() const override { return port_; }
   Segmenter& segmenter() override { return *segmenter_; }
+  const SegmentationCalls& calls() const override { return calls_; }
 
   void Drain(absl::Time deadline) override {
     if (server_ == nullptr || drained_) return;

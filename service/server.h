@@ -8,9 +8,11 @@
 #include "absl/time/time.h"
 #include "inference/base/logging.h"
 #include "pipeline/segmenter.h"
+#include "service/concept_aliases.h"
 #include "service/keys/authenticator.h"
 #include "service/limits.h"
 #include "service/rpc/rpc_metrics.h"
+#include "service/segmentation_calls.h"
 #include "service/tls.h"
 
 namespace sam3 {
@@ -35,6 +37,9 @@ class Server {
     // Folder for file sources; empty refuses them.
     std::string media_root;
     std::string version;
+    // Words that stand for English ones; null for none. Must outlive the
+    // server.
+    const ConceptAliases* aliases = nullptr;
     // Where calls that somebody will ask about get a line; null for nowhere.
     // Must outlive the server.
     const Logger* log = nullptr;
@@ -56,6 +61,9 @@ class Server {
 
   virtual int port() const = 0;
   virtual Segmenter& segmenter() = 0;
+  // What the methods do, for another door to the same service; lives as long as
+  // the server.
+  virtual const SegmentationCalls& calls() const = 0;
 
   // Refuses new work, finishes what was accepted, see Segmenter::Drain. What is
   // left at `deadline` is ended with a reason and gets two seconds to tell it.

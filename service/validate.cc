@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "inference/base/status_macros.h"
 #include "pipeline/error_reason.h"
+#include "service/concept_text.h"
 #include "service/convert.h"
 #include "service/field_selection.h"
 
@@ -35,12 +36,15 @@ bool IsPrintable(absl::string_view text) {
 class RequestValidator::Checker {
  public:
   explicit Checker(const RequestValidator& rules)
-      : limits_(rules.limits_), tokenizer_(rules.tokenizer_) {}
+      : limits_(rules.limits_),
+        tokenizer_(rules.tokenizer_),
+        aliases_(rules.aliases_) {}
 
   void Violate(std::string field, std::string description) {
     violations_.push_back({std::move(field), std::move(description)});
   }
   std::vector<FieldViolation> violations() const { return violations_; }
+  const std::vector<std::string>& warnings() const { return warnings_; }
   absl::Status status() const {
     return violations_.empty() ? absl::OkStatus() : InvalidRequest(violations_);
   }
@@ -320,43 +324,34 @@ class RequestValidator::Checker {
       }
       text = kVisualText;
     }
-    if (text.size() > static_cast<size_t>(limits_.max_text_bytes)) {
-      Violate(field + ".text",
-              absl::StrCat("has ", text.size(), " bytes; at most ",
-                           limits_.max_text_bytes, " are allowed"));
-      return;
+    const ConceptText read =
+        ReadConceptText(text, prompt.allow_truncation(), limits_.max_text_bytes,
+                        tokenizer_, aliases_);
+    if (!read.violation.empty()) Violate(field + ".text", read.violation);
+    for (const std::string& warning : read.warnings) {
+      warnings_.push_back(absl::StrCat(field, ".text: ", warning));
     }
-    const absl::StatusOr<TokenizedText> tokens = tokenizer_.Tokenize(text);
-    if (!tokens.ok()) {
-      Violate(field + ".text", std::string(tokens.status().message()));
-      return;
-    }
-    if (tokens->length <= 2) {
-      Violate(field + ".text", "has no words");
-      return;
-    }
-    if (tokens->truncated && !prompt.allow_truncation()) {
-      Violate(field + ".text",
-              absl::StrCat("has more than ", kTextContextLength,
-                           " tokens; shorten it or set allow_truncation"));
-    }
-    out->tokens = *tokens;
+    out->tokens = read.tokens;
   }
 
   const ServiceLimits& limits_;
   const Tokenizer& tokenizer_;
+  const ConceptAliases* const aliases_;
   std::set<std::string> prompt_ids_;
   std::vector<FieldViolation> violations_;
+  std::vector<std::string> warnings_;
 };
 
 RequestValidator::RequestValidator(const ServiceLimits& limits,
                                    const Tokenizer& tokenizer,
                                    const EngineInfo& model,
-                                   std::string media_root)
+                                   std::string media_root,
+                                   const ConceptAliases* aliases)
     : limits_(limits),
       tokenizer_(tokenizer),
       model_(model),
-      media_root_(std::move(media_root)) {}
+      media_root_(std::move(media_root)),
+      aliases_(aliases) {}
 
 absl::Status RequestValidator::CheckModel(const std::string& model_id,
                                           absl::string_view field) const {
@@ -373,18 +368,22 @@ absl::Status RequestValidator::CheckModel(const std::string& model_id,
 }
 
 absl::StatusOr<ConceptRequest> RequestValidator::ValidateConcepts(
-    const v1::SegmentConceptsRequest& request) const {
+    const v1::SegmentConceptsRequest& request,
+    std::vector<std::string>* warnings) const {
   Checker checker(*this);
   ConceptRequest out = checker.Concepts(request);
   SAM3_RETURN_IF_ERROR(checker.status());
+  if (warnings != nullptr) *warnings = checker.warnings();
   SAM3_RETURN_IF_ERROR(CheckModel(request.model_id(), "model_id"));
   return out;
 }
 
 std::vector<FieldViolation> RequestValidator::Violations(
-    const v1::SegmentConceptsRequest& request) const {
+    const v1::SegmentConceptsRequest& request,
+    std::vector<std::string>* warnings) const {
   Checker checker(*this);
   checker.Concepts(request);
+  *warnings = checker.warnings();
   const absl::Status model = CheckModel(request.model_id(), "model_id");
   if (!model.ok()) checker.Violate("model_id", std::string(model.message()));
   return checker.violations();

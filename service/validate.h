@@ -11,6 +11,7 @@
 #include "pipeline/segmentation.h"
 #include "pipeline/stream_events.h"
 #include "sam3/v1/segmentation_service.pb.h"
+#include "service/concept_aliases.h"
 #include "service/grpc_status.h"
 #include "service/limits.h"
 
@@ -22,15 +23,20 @@ namespace sam3 {
 class RequestValidator {
  public:
   // `tokenizer` and `model` must outlive the validator. `media_root` is the
-  // folder that file sources must lie in; empty refuses them.
+  // folder that file sources must lie in; empty refuses them. `aliases` may be
+  // null.
   RequestValidator(const ServiceLimits& limits, const Tokenizer& tokenizer,
-                   const EngineInfo& model, std::string media_root);
+                   const EngineInfo& model, std::string media_root,
+                   const ConceptAliases* aliases = nullptr);
 
   // INVALID_ARGUMENT with all violations; UNIMPLEMENTED for sources and tasks
   // that this server does not offer; NOT_FOUND for a model that it does not
   // serve. The picture's bytes are copied.
+  // `warnings`, which may be null, gets a line for each text that is read
+  // otherwise than it was written, or hardly understood.
   absl::StatusOr<ConceptRequest> ValidateConcepts(
-      const v1::SegmentConceptsRequest& request) const;
+      const v1::SegmentConceptsRequest& request,
+      std::vector<std::string>* warnings = nullptr) const;
   absl::StatusOr<ObjectRequest> ValidateObjects(
       const v1::SegmentObjectsRequest& request) const;
   absl::StatusOr<ImageSource> ValidateEmbed(
@@ -43,7 +49,11 @@ class RequestValidator {
 
   // What ValidateConcepts would find, for Explain.
   std::vector<FieldViolation> Violations(
-      const v1::SegmentConceptsRequest& request) const;
+      const v1::SegmentConceptsRequest& request,
+      std::vector<std::string>* warnings) const;
+
+  // May be null.
+  const ConceptAliases* aliases() const { return aliases_; }
 
   const ServiceLimits& limits() const { return limits_; }
 
@@ -57,6 +67,7 @@ class RequestValidator {
   const Tokenizer& tokenizer_;
   const EngineInfo& model_;
   const MediaRoot media_root_;
+  const ConceptAliases* const aliases_;
 };
 
 }  // namespace sam3

@@ -1,5 +1,6 @@
 // What the service adds to the pipeline, and where it saturates: the same
-// requests on the same fake engine, in process and over a loopback socket.
+// requests on the same fake engine, in process, over gRPC and over HTTP with
+// base64 in JSON, on a loopback socket.
 #include <grpcpp/grpcpp.h>
 
 #include <CLI/CLI.hpp>
@@ -10,13 +11,16 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "benchmarks/load/http_caller.h"
 #include "benchmarks/load/noise_picture.h"
 #include "inference/fake_engine.h"
 #include "pipeline/segmenter_factory.h"
 #include "sam3/v1/segmentation_service.grpc.pb.h"
+#include "service/http/http_door.h"
 #include "service/server.h"
 
 namespace sam3 {
@@ -102,12 +106,33 @@ int Run(int seconds, int picture_bytes) {
     grpc::ClientContext context;
     if (!stub->SegmentConcepts(&context, request, &response).ok()) std::abort();
   };
+  HttpMetrics http_answers;
+  HttpDoor::Options door_options;
+  door_options.address = "127.0.0.1:0";
+  auto door =
+      HttpDoor::Open(door_options, (*server)->calls(), clock, http_answers);
+  HttpCaller http((*door)->port(), "/sam3/concept_segment");
+  std::vector<std::string> bodies;
+  for (const std::string& picture : pictures) {
+    bodies.push_back(absl::StrCat(
+        R"({"image":{"type":"base64","value":")", absl::Base64Escape(picture),
+        R"("},"prompts":[{"type":"text","text":"red"}]})"));
+  }
+  const auto over_http = [&](int i) {
+    if (!http.Post(bodies[static_cast<size_t>(i) % 8])) std::abort();
+  };
   const absl::Duration slice = absl::Seconds(seconds);
   Measure(1, absl::Seconds(1), in_process);
   Measure(1, absl::Seconds(1), over_socket);
+  Measure(1, absl::Seconds(1), over_http);
   for (int round = 0; round < 3; ++round) {
     const Sample inside = Measure(1, slice, in_process);
     const Sample outside = Measure(1, slice, over_socket);
+    const Sample json = Measure(1, slice, over_http);
+    std::printf(
+        "one client: over HTTP p50 %.2f ms p99 %.2f ms, overhead over gRPC p50 "
+        "%.2f ms\n",
+        json.p50_ms, json.p99_ms, json.p50_ms - outside.p50_ms);
     std::printf(
         "one client: in process p50 %.2f ms p99 %.2f ms, over gRPC p50 %.2f ms "
         "p99 %.2f ms, overhead p50 %.2f ms\n",

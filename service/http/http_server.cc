@@ -1,6 +1,8 @@
 #include "service/http/http_server.h"
 
 #include <microhttpd.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -27,11 +29,12 @@ constexpr size_t kMaxHeaderBytes = 32 << 10;
 // since many read no answer before they have sent everything.
 constexpr size_t kPatience = 4;
 
-HttpResponse Plain(int status, std::string message) {
+HttpResponse Plain(int status, std::string message, const char* reason) {
   return {status,
           "application/json",
           {},
-          absl::StrCat("{\"message\":\"", message, "\"}")};
+          absl::StrCat("{\"message\":\"", message, "\",\"reason\":\"", reason,
+                       "\"}")};
 }
 
 // One request on one connection. The library's thread builds it up; from the
@@ -88,6 +91,9 @@ class Exchange final : public HttpExchange {
   struct Reading {
     absl::Time since = absl::Now();
     bool too_large = false;
+    bool no_room = false;
+    // Of the server's room for bodies.
+    size_t reserved = 0;
     size_t discarded = 0;
     bool handled = false;
   };
@@ -112,6 +118,18 @@ MHD_Result AppendField(void* fields, MHD_ValueKind, const char* key,
       std::string(key, key_size),
       value == nullptr ? std::string() : std::string(value, value_size));
   return MHD_YES;
+}
+
+std::string PeerOf(MHD_Connection* connection) {
+  const MHD_ConnectionInfo* info =
+      MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+  if (info == nullptr) return "";
+  const sockaddr* address = info->client_addr;
+  const socklen_t size = address->sa_family == AF_INET6 ? sizeof(sockaddr_in6)
+                                                        : sizeof(sockaddr_in);
+  char host[NI_MAXHOST] = "";
+  ::getnameinfo(address, size, host, sizeof(host), nullptr, 0, NI_NUMERICHOST);
+  return host;
 }
 
 MHD_Result Queue(MHD_Connection* connection, const HttpResponse& response) {
@@ -199,7 +217,7 @@ class MicrohttpdServer final : public HttpServer {
   }
 
   static HttpResponse Stops() {
-    HttpResponse response = Plain(503, "the server stops");
+    HttpResponse response = Plain(503, "the server stops", "DRAINING");
     response.headers = {{"Connection", "close"}, {"Retry-After", "1"}};
     return response;
   }
@@ -229,6 +247,7 @@ class MicrohttpdServer final : public HttpServer {
     HttpRequest& request = exchange->mutable_request();
     request.method = method;
     request.path = url;
+    request.peer = PeerOf(connection);
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, &AppendField,
                                 &request.headers);
     MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, &AppendField,
@@ -245,16 +264,34 @@ class MicrohttpdServer final : public HttpServer {
       if (length > kPatience * options_.max_body_bytes) {
         return Queue(connection, TooLarge());
       }
-      if (!exchange->reading.too_large) request.body.reserve(length);
+      if (!exchange->reading.too_large && Reserve(exchange.get(), length)) {
+        request.body.reserve(length);
+      }
     }
     return MHD_YES;
+  }
+
+  // Room for `size` bytes of the body in all.
+  bool Reserve(Exchange* exchange, size_t size) {
+    Exchange::Reading& reading = exchange->reading;
+    if (options_.max_bodies_bytes == 0 || size <= reading.reserved) return true;
+    const size_t more = size - reading.reserved;
+    const absl::MutexLock lock(&mutex_);
+    if (more > options_.max_bodies_bytes - reserved_) {
+      reading.no_room = true;
+      return false;
+    }
+    reserved_ += more;
+    reading.reserved = size;
+    return true;
   }
 
   MHD_Result Read(Exchange* exchange, const char* data, size_t* size) {
     Exchange::Reading& reading = exchange->reading;
     std::string& body = exchange->mutable_request().body;
     if (body.size() + *size > options_.max_body_bytes) reading.too_large = true;
-    if (reading.too_large) {
+    if (reading.too_large || reading.no_room ||
+        !Reserve(exchange, body.size() + *size)) {
       body = std::string();
       reading.discarded += *size;
     } else {
@@ -270,6 +307,7 @@ class MicrohttpdServer final : public HttpServer {
   // The request is whole: hands it over, or sends what was answered meanwhile.
   MHD_Result Answer(MHD_Connection* connection, const Slot& exchange) {
     if (exchange->reading.too_large) return Queue(connection, TooLarge());
+    if (exchange->reading.no_room) return Queue(connection, NoRoom());
     if (!exchange->reading.handled) {
       exchange->reading.handled = true;
       if (Stopping()) return Queue(connection, Stops());
@@ -279,9 +317,18 @@ class MicrohttpdServer final : public HttpServer {
     return response.has_value() ? Queue(connection, *response) : MHD_YES;
   }
 
+  static HttpResponse NoRoom() {
+    HttpResponse response =
+        Plain(503, "too many requests are under way", "OVERLOADED");
+    response.headers = {{"Retry-After", "1"}};
+    return response;
+  }
+
   HttpResponse TooLarge() const {
-    return Plain(413, absl::StrCat("the body is larger than ",
-                                   options_.max_body_bytes, " bytes"));
+    return Plain(413,
+                 absl::StrCat("the body is larger than ",
+                              options_.max_body_bytes, " bytes"),
+                 "MEDIA_TOO_LARGE");
   }
 
   static void OnCompleted(void* self, MHD_Connection*, void** slot,
@@ -293,6 +340,7 @@ class MicrohttpdServer final : public HttpServer {
     (*owned)->Detach();
     const absl::MutexLock lock(&server.mutex_);
     server.open_.erase(*owned);
+    server.reserved_ -= (*owned)->reading.reserved;
   }
 
   const Options options_;
@@ -303,6 +351,8 @@ class MicrohttpdServer final : public HttpServer {
   absl::Mutex mutex_;
   absl::flat_hash_set<Slot> open_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  // Bytes of bodies that are under way.
+  size_t reserved_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace

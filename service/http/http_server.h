@@ -43,6 +43,9 @@ class HttpServer {
     int threads = 1;
     // Larger bodies are answered 413.
     size_t max_body_bytes = 0;
+    // Of all requests that are not answered yet; what goes beyond is answered
+    // 503. 0 is no limit.
+    size_t max_bodies_bytes = 0;
     int max_connections = 512;
     // A connection on which nothing moves is closed.
     absl::Duration idle_timeout = absl::Seconds(30);

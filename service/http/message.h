@@ -29,6 +29,7 @@ struct HttpRequest {
   HttpFields query;  // percent-decoded
   HttpFields headers;
   std::string body;
+  std::string peer;  // address that it came from, without the port
 };
 
 struct HttpResponse {

@@ -26,16 +26,27 @@ bool IsOwnFault(const absl::Status& status) {
 void CallLog::UnaryEnded(RpcMethod method, const grpc::ServerContext& call,
                          const absl::Status& status) {
   metrics_.Record(method, status);
+  if (status.ok()) return;
+  LogOwnFault(kRpcMethodNames[static_cast<size_t>(method)], call.peer(),
+              status);
+}
+
+void CallLog::HttpEnded(absl::string_view method, const std::string& peer,
+                        const absl::Status& status) {
+  if (!status.ok()) LogOwnFault(method, peer, status);
+}
+
+void CallLog::LogOwnFault(absl::string_view method, const std::string& peer,
+                          const absl::Status& status) {
   int64_t left_out = 0;
-  if (status.ok() || !IsOwnFault(status) || !TakeTurn(&left_out)) return;
-  logger_->Log(
-      LogLevel::kError, "call_failed",
-      {{"method", std::string(kRpcMethodNames[static_cast<size_t>(method)])},
-       {"code", absl::StatusCodeToString(status.code())},
-       {"reason", ToldReasonOf(status)},
-       {"message", std::string(status.message())},
-       {"peer", call.peer()},
-       {"lines_left_out", absl::StrCat(left_out)}});
+  if (!IsOwnFault(status) || !TakeTurn(&left_out)) return;
+  logger_->Log(LogLevel::kError, "call_failed",
+               {{"method", std::string(method)},
+                {"code", absl::StatusCodeToString(status.code())},
+                {"reason", ToldReasonOf(status)},
+                {"message", std::string(status.message())},
+                {"peer", peer},
+                {"lines_left_out", absl::StrCat(left_out)}});
 }
 
 void CallLog::StreamEnded(const StreamRecord& stream,

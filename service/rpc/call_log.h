@@ -45,11 +45,16 @@ class CallLog {
 
   void UnaryEnded(RpcMethod method, const grpc::ServerContext& call,
                   const absl::Status& status);
+  // A request on another door, which counts its own; `method` is its route.
+  void HttpEnded(absl::string_view method, const std::string& peer,
+                 const absl::Status& status);
   void StreamEnded(const StreamRecord& stream, const absl::Status& status);
 
   absl::Time Now() const { return clock_.Now(); }
 
  private:
+  void LogOwnFault(absl::string_view method, const std::string& peer,
+                   const absl::Status& status);
   // Whether a line may be written now; says how many could not be before it.
   bool TakeTurn(int64_t* left_out);
 

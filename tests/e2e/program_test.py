@@ -35,11 +35,13 @@ class RunningServer:
     """A server on free ports that is ready, stopped at the end."""
 
     def __init__(self, *flags: str, **environment: str):
-        self.port, self.health, self.metrics = (free_port() for _ in range(3))
+        self.port, self.health, self.metrics, self.http = (
+            free_port() for _ in range(4))
         self.process = subprocess.Popen(
             [SERVER, "--listen", f"{LOCAL}:{self.port}", "--health-listen",
              f"{LOCAL}:{self.health}", "--metrics-listen",
-             f"{LOCAL}:{self.metrics}", *flags],
+             f"{LOCAL}:{self.metrics}", "--http-listen",
+             f"{LOCAL}:{self.http}", *flags],
             stderr=subprocess.PIPE, text=True,
             env={**os.environ, **environment})
         self.log = []
@@ -186,15 +188,18 @@ class ProgramTest(unittest.TestCase):
         with RunningServer(*self.engine) as server:
             second = run(SERVER, *self.engine, "--listen", server.address,
                          "--health-listen", f"{LOCAL}:{free_port()}",
-                         "--metrics-listen", f"{LOCAL}:{free_port()}")
+                         "--metrics-listen", f"{LOCAL}:{free_port()}",
+                         "--http-listen", "none")
             self.assertEqual(second.returncode, 1)
             self.assertIn(server.address, second.stderr)
             self.assertIn("port is taken", second.stderr)
             for flag, port in (("--health-listen", server.health),
-                               ("--metrics-listen", server.metrics)):
+                               ("--metrics-listen", server.metrics),
+                               ("--http-listen", server.http)):
                 flags = {"--listen": f"{LOCAL}:0",
                          "--health-listen": f"{LOCAL}:0",
                          "--metrics-listen": f"{LOCAL}:0",
+                         "--http-listen": f"{LOCAL}:0",
                          flag: f"{LOCAL}:{port}"}
                 other = run(SERVER, *self.engine,
                             *(part for pair in flags.items() for part in pair))
@@ -385,6 +390,7 @@ class ProgramTest(unittest.TestCase):
             path.write_text('listen: "127.0.0.1:7001"\n'
                             'limits { max_prompts: 3 }\n'
                             'pinned_texts: "red circle"\n'
+                            'http { compat: COMPAT_EXACT }\n'
                             'urls { allow_hosts: "a.example" allow_http: true '
                             'allow_cidrs: "10.1.0.0/16" }\n')
             printed = run(SERVER, "--config", str(path), "--listen",
@@ -395,6 +401,7 @@ class ProgramTest(unittest.TestCase):
             self.assertRegex(printed.stdout, r"max_prompts: 3")
             self.assertRegex(printed.stdout, r"max_calls_per_connection: 128")
             self.assertIn('pinned_texts: "red circle"', printed.stdout)
+            self.assertIn("compat: COMPAT_EXACT", printed.stdout)
             self.assertIn('allow_hosts: "*"', printed.stdout)
             self.assertNotIn("a.example", printed.stdout)
             self.assertIn('allow_cidrs: "10.1.0.0/16"', printed.stdout)

@@ -11,6 +11,7 @@
 #include "pipeline/metrics.h"
 #include "pipeline/segmenter_factory.h"
 #include "sam3/v1/segmentation_service.grpc.pb.h"
+#include "service/http/http_metrics.h"
 #include "service/server.h"
 
 namespace sam3 {
@@ -42,6 +43,7 @@ class ServerFixture : public testing::Test {
   RealClock clock_;
   PipelineMetrics metrics_;
   RpcMetrics calls_;
+  HttpMetrics http_answers_;
   std::unique_ptr<Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::SegmentationService::Stub> stub_;

@@ -123,10 +123,12 @@ TEST_F(SideServicesTest, TheDataPortHasNoHealthService) {
 TEST(MetricsEndpointTest, APortInUseIsSaid) {
   const PipelineMetrics metrics;
   const RpcMetrics calls;
-  auto first = MetricsEndpoint::Start("127.0.0.1:0", {metrics, calls, "1"});
+  HttpMetrics http;
+  auto first =
+      MetricsEndpoint::Start("127.0.0.1:0", {metrics, calls, http, "1"});
   ASSERT_THAT(first, IsOk());
   const std::string address = absl::StrCat("127.0.0.1:", (*first)->port());
-  EXPECT_THAT(MetricsEndpoint::Start(address, {metrics, calls, "1"}),
+  EXPECT_THAT(MetricsEndpoint::Start(address, {metrics, calls, http, "1"}),
               StatusIs(absl::StatusCode::kUnavailable, address));
 }
 
@@ -155,8 +157,8 @@ std::string Scrape(int port) {
 }
 
 TEST_F(SideServicesTest, MetricsTellWhatHappened) {
-  auto endpoint =
-      MetricsEndpoint::Start("127.0.0.1:0", {metrics_, calls_, "1.2.3", true});
+  auto endpoint = MetricsEndpoint::Start(
+      "127.0.0.1:0", {metrics_, calls_, http_answers_, "1.2.3", true});
   ASSERT_THAT(endpoint, IsOk());
   EXPECT_EQ(Scrape((*endpoint)->port()).find("sam3_model_loaded_info"),
             std::string::npos);
@@ -171,6 +173,8 @@ TEST_F(SideServicesTest, MetricsTellWhatHappened) {
   v1::SegmentConceptsRequest broken = RequestFor({"red"});
   broken.mutable_image()->set_content("no picture");
   EXPECT_FALSE(segment(broken).ok());
+  http_answers_.Record(HttpRoute::kConceptSegment, 200);
+  http_answers_.Record(HttpRoute::kOther, 418);
   const std::string text = Scrape((*endpoint)->port());
   for (const char* line : {
            R"(sam3_build_info{version="1.2.3"} 1)",
@@ -180,6 +184,9 @@ TEST_F(SideServicesTest, MetricsTellWhatHappened) {
            R"(sam3_calls_total{method="SegmentConcepts",code="OK"} 2)",
            R"(method="SegmentConcepts",code="INVALID_ARGUMENT"} 1)",
            R"(sam3_calls_total{method="SegmentStream",code="OK"} 0)",
+           R"(sam3_http_requests_total{route="/sam3/concept_segment",code="200"} 1)",
+           R"(sam3_http_requests_total{route="/sam3/embed_image",code="200"} 0)",
+           R"(sam3_http_requests_total{route="other",code="other"} 1)",
            R"(sam3_call_errors_total{reason="MEDIA_UNDECODABLE"} 1)",
            R"(sam3_call_errors_total{reason="OVERLOADED"} 0)",
            "sam3_decode_errors_total 1",

@@ -71,6 +71,7 @@ std::unique_ptr<HttpServer> Serve(HttpServer::Handler handler) {
   options.address = "127.0.0.1:0";
   options.threads = 2;
   options.max_body_bytes = 1000;
+  options.max_bodies_bytes = 1500;
   auto server = HttpServer::Start(options, std::move(handler));
   EXPECT_THAT(server, IsOk());
   return *std::move(server);
@@ -145,6 +146,41 @@ TEST(HttpServerTest, BodiesAreBoundedHoweverTheyCome) {
     absl::StrAppend(&chunked, "64\r\n", std::string(100, 'x'), "\r\n");
   }
   EXPECT_EQ(answer(chunked), "");
+}
+
+TEST(HttpServerTest, BodiesTogetherAreBounded) {
+  absl::Notification arrived;
+  std::shared_ptr<HttpExchange> waiting;
+  const auto server = Serve([&](std::shared_ptr<HttpExchange> exchange) {
+    if (exchange->request().path != "/later") return exchange->Respond({});
+    waiting = std::move(exchange);
+    arrived.Notify();
+  });
+  Client first(server->port());
+  first.Send(Post("/later", std::string(1000, 'x')));
+  arrived.WaitForNotification();
+  const auto answer = [&](const std::string& request) {
+    Client client(server->port());
+    client.Send(request);
+    return client.ReceiveAll();
+  };
+  EXPECT_THAT(answer(Post("/", std::string(500, 'x'))),
+              StartsWith("HTTP/1.1 200 "));
+  const std::string refused = answer(Post("/", std::string(501, 'x')));
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(refused, HasSubstr("Retry-After: 1"));
+  // Also where the length is not told before.
+  std::string chunked =
+      "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
+      "Transfer-Encoding: chunked\r\n\r\n";
+  for (int i = 0; i < 6; ++i) {
+    absl::StrAppend(&chunked, "64\r\n", std::string(100, 'x'), "\r\n");
+  }
+  EXPECT_THAT(answer(chunked + "0\r\n\r\n"), StartsWith("HTTP/1.1 503 "));
+  waiting->Respond({});
+  first.ReceiveAll();
+  EXPECT_THAT(answer(Post("/", std::string(1000, 'x'))),
+              StartsWith("HTTP/1.1 200 "));
 }
 
 TEST(HttpServerTest, AClientThatHangsUpIsNoticed) {

@@ -52,6 +52,20 @@ TEST_F(CallLogTest, AStreamGetsALineHoweverItEnds) {
             std::string::npos);
 }
 
+TEST_F(CallLogTest, SoDoRequestsOnAnotherDoorWhichAreNotCountedHere) {
+  const auto lines = LinesOf([&] {
+    log_.HttpEnded("/route", "10.0.0.7", absl::OkStatus());
+    log_.HttpEnded("/route", "10.0.0.7", absl::NotFoundError("a"));
+    log_.HttpEnded("/route", "10.0.0.7", absl::InternalError("b"));
+  });
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_NE(lines[0].find("error call_failed method=/route code=INTERNAL "
+                          "reason=ENGINE_FAILURE message=b peer=10.0.0.7"),
+            std::string::npos)
+      << lines[0];
+  EXPECT_EQ(metrics_.finished(0, 0).value(), 0);
+}
+
 TEST_F(CallLogTest, UnaryCallsGetOneOnlyWhereTheServerIsToBlame) {
   const auto lines = LinesOf([&] {
     for (const absl::Status& status :
