@@ -23,13 +23,14 @@ def examples(path):
 
 
 class ReadmeTest(unittest.TestCase):
-    def setUp(self):
-        self.server = RunningServer()
-        self.addCleanup(self.server.stop)
+    @classmethod
+    def setUpClass(cls):
+        cls.server = RunningServer()
+        cls.addClassCleanup(cls.server.stop)
         folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-        (self.folder / "photo.jpg").write_bytes(
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = pathlib.Path(folder.name)
+        (cls.folder / "photo.jpg").write_bytes(
             encode_picture(PICTURE, "jpeg", quality=100))
 
     def run_example(self, code: str, **replaced: str) -> str:
