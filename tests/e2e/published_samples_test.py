@@ -21,8 +21,6 @@ import requests
 
 SERVER = sys.argv[1]
 LOCAL = "127.0.0.1"
-HELP = subprocess.run([SERVER, "--help"], capture_output=True,
-                      text=True).stdout
 PUBLISHED_API = "https://serverless.roboflow.com"
 PUBLISHED_PICTURES = "https://media.roboflow.com"
 
@@ -148,8 +146,6 @@ class PictureHandler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@unittest.skipUnless("--http-listen" in HELP, "this server has no HTTP door")
-@unittest.skipUnless("--allow-url-host" in HELP, "this server fetches nothing")
 class PublishedSamplesTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -216,7 +212,7 @@ class PublishedSamplesTest(unittest.TestCase):
         self.assertRegex(told.splitlines()[1], r"} 2 インスタンス")
         for found in answer["prompt_results"][1]["predictions"]:
             self.assertEqual(found["format"], "polygon")
-            self.assertAlmostEqual(found["confidence"], 0.99, places=5)
+            self.assertGreater(found["confidence"], 0.9)
 
     def test_an_example_finds_everything_like_it(self):
         answer, _ = self.run_sample(EXAMPLE_SAMPLE + SEND_PAYLOAD)

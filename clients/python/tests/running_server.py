@@ -16,8 +16,6 @@ from sam3_client import Client
 
 LOCAL = "127.0.0.1"
 SERVER = os.environ["SAM3_SERVER"]
-HAS_HTTP_DOOR = "--http-listen" in subprocess.run(
-    [SERVER, "--help"], capture_output=True, text=True).stdout
 
 
 class RunningServer:
@@ -25,12 +23,10 @@ class RunningServer:
 
     def __init__(self, *flags: str):
         self.metrics_port = free_port()
-        if HAS_HTTP_DOOR:
-            flags = ("--http-listen", "none", *flags)
         self.process = subprocess.Popen(
             [SERVER, "--fake-engine", "--listen", f"{LOCAL}:0",
              "--health-listen", f"{LOCAL}:0", "--metrics-listen",
-             f"{LOCAL}:{self.metrics_port}", *flags],
+             f"{LOCAL}:{self.metrics_port}", "--http-listen", "none", *flags],
             stderr=subprocess.PIPE, text=True)
         self.log: list[str] = []
         for line in self.process.stderr:
