@@ -210,7 +210,7 @@ TEST_F(HttpTest, TimeUpIsTold) {
   HttpApi::Options api;
   api.timeout = absl::Milliseconds(1);
   OpenDoor(std::move(api));
-  script_->SetLatency({.fixed = absl::Milliseconds(20)});
+  script_->SetLatency({absl::Milliseconds(20), {}, {}});
   Json body = ConceptsJson({"red"});
   const HttpReply reply = Concepts(body);
   EXPECT_EQ(reply.status, 504) << reply.body;
