@@ -1,8 +1,10 @@
 #include "cli/api_key.h"
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <system_error>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -18,6 +20,12 @@ constexpr char kVariable[] = "SAM3_API_KEY";
 absl::StatusOr<Secret> FindApiKey(const std::string& file) {
   std::string text;
   if (!file.empty()) {
+    // Reading a folder throws.
+    std::error_code error;
+    if (std::filesystem::is_directory(file, error)) {
+      return absl::NotFoundError(
+          absl::StrCat("--api-key-file ", file, ": is a folder"));
+    }
     std::ifstream stream(file);
     text.assign(std::istreambuf_iterator<char>(stream), {});
     if (!stream.is_open() || stream.bad()) {

@@ -359,19 +359,22 @@ void LocalStream::Tick(absl::Time now) {
 }
 
 void LocalStream::DecodeNext() {
-  Encoded next;
+  std::optional<Encoded> taken;
   absl::Duration offset;
   {
     const absl::MutexLock lock(&mutex_);
     if (encoded_.empty()) {
       decoding_ = false;
-      return;
+    } else {
+      taken = std::move(encoded_.front());
+      encoded_.pop_front();
+      offset = taken->frame.capture_time.value_or(core_.clock.Now()) -
+               *first_arrival_;
     }
-    next = std::move(encoded_.front());
-    encoded_.pop_front();
-    offset =
-        next.frame.capture_time.value_or(core_.clock.Now()) - *first_arrival_;
   }
+  // Cancelled meanwhile: the end may have waited for this.
+  if (!taken.has_value()) return Proceed();
+  Encoded next = *std::move(taken);
   const absl::Time start = core_.clock.Now();
   absl::StatusOr<Image> image =
       DecodeImage(next.frame.content, core_.options.image_limits,

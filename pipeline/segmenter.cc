@@ -225,7 +225,8 @@ class LocalSegmenter final : public Segmenter {
         std::move(request), std::move(context),
         [done = std::move(done)](absl::StatusOr<ConceptResponse> response) {
           if (!response.ok()) return done(response.status());
-          done(EmbedResponse(*std::move(response)));
+          EmbedResponse& embedded = *response;
+          done(std::move(embedded));
         });
   }
 

@@ -201,14 +201,17 @@ class SettingsBuilder {
       out_.http.address.clear();
     } else {
       Address("--http-listen", http.listen(), &out_.http.address);
-      if (!IsLoopback(out_.http.address) && !http.plaintext()) {
+      if (!IsLoopback(out_.http.address) && !http.plaintext() &&
+          !config_.has_tls()) {
         Violate(absl::StrCat(
             "--http-listen ", out_.http.address,
-            " is reachable from other hosts and not encrypted; add "
-            "--http-plaintext if something in front of it encrypts"));
+            " is reachable from other hosts and not encrypted; add --tls-cert "
+            "and --tls-key, or --http-plaintext if something in front of it "
+            "encrypts"));
       }
     }
     out_.http_plaintext = http.plaintext();
+    if (!http.plaintext()) out_.http.tls = out_.server.tls;
     out_.http.api.compat = http.compat() == config::v1::HttpConfig::COMPAT_EXACT
                                ? HttpCompat::kExact
                                : HttpCompat::kFixed;

@@ -178,6 +178,12 @@ int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
   while (device.ok() && !signals.Await(kWatchInterval)) {
     device = (*server)->segmenter().Health();
     watch.Look();
+    if (http == nullptr) continue;
+    const absl::Status certificates = http->FollowTlsFiles();
+    if (!certificates.ok()) {
+      log.Log(LogLevel::kError, "http_certificates_kept",
+              {{"why", std::string(certificates.message())}});
+    }
   }
   (*health)->SetServing(false);
   if (http != nullptr) http->SetReady(false);

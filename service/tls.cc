@@ -5,11 +5,14 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "inference/base/status_macros.h"
 
 namespace sam3 {
 namespace {
@@ -70,6 +73,17 @@ absl::Status CheckTlsFiles(const TlsSettings& settings) {
   ERR_clear_error();
   if (violations.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrJoin(violations, "; "));
+}
+
+absl::StatusOr<TlsPem> ReadTlsFiles(const TlsSettings& settings) {
+  SAM3_RETURN_IF_ERROR(CheckTlsFiles(settings));
+  const auto read = [](const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  return TlsPem{
+      read(settings.certificate_file), read(settings.private_key_file),
+      settings.client_ca_file.empty() ? "" : read(settings.client_ca_file)};
 }
 
 }  // namespace sam3

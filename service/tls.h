@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
 namespace sam3 {
@@ -20,8 +21,20 @@ struct TlsSettings {
   bool enabled() const { return !certificate_file.empty(); }
 };
 
+// What the files hold.
+struct TlsPem {
+  std::string certificate;
+  std::string private_key;
+  std::string client_ca;  // empty asks clients for no certificate
+
+  bool operator==(const TlsPem&) const = default;
+};
+
 // Whether the files can be read and fit each other; INVALID_ARGUMENT says what
 // is wrong with which. Reads files; keeps nothing.
 absl::Status CheckTlsFiles(const TlsSettings& settings);
+
+// The contents of files that pass CheckTlsFiles(); its errors.
+absl::StatusOr<TlsPem> ReadTlsFiles(const TlsSettings& settings);
 
 }  // namespace sam3

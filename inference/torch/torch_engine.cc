@@ -424,11 +424,16 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateTorchEngine(
     at::globalContext().setAllowTF32CuDNN(false);
     WeightReader weights(checkpoint, device, bf16 ? at::kBFloat16 : at::kFloat);
     detector = std::make_unique<Detector>(weights, config, options.class_token);
+    // A detector's configuration beside a whole model's file asks for the
+    // detector alone.
     if (config.interactive.has_value() && weights.Has("tracker_")) {
       clicks = std::make_unique<InteractiveHead>(weights, config);
-    }
-    for (const char* memory : kMemoryTensors) {
-      weights.SkipAll(absl::StrCat("tracker_model.", memory));
+      for (const char* memory : kMemoryTensors) {
+        weights.SkipAll(absl::StrCat("tracker_model.", memory));
+      }
+    } else {
+      weights.SkipAll("tracker_model.");
+      weights.SkipAll("tracker_neck.");
     }
     parameter_count = weights.parameter_count();
     return weights.Finish();

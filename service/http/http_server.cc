@@ -1,10 +1,13 @@
 #include "service/http/http_server.h"
 
+#include <fcntl.h>
+#include <gnutls/gnutls.h>
 #include <microhttpd.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <optional>
@@ -25,6 +28,7 @@ namespace {
 
 // Request line and headers of one connection.
 constexpr size_t kMaxHeaderBytes = 32 << 10;
+constexpr char kTlsVersions[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
 // A client that sends too much is heard out up to this many times the limit,
 // since many read no answer before they have sent everything.
 constexpr size_t kPatience = 4;
@@ -154,43 +158,40 @@ class MicrohttpdServer final : public HttpServer {
       : options_(options), handler_(std::move(handler)) {}
 
   ~MicrohttpdServer() override {
-    if (daemon_ == nullptr) return;
     Quiesce();
     // The library does not stop while a connection is suspended.
     for (const auto& exchange : Open()) exchange->Respond(Stops());
-    MHD_stop_daemon(daemon_);
+    if (daemon_ != nullptr) retired_.push_back(daemon_);
+    for (MHD_Daemon* daemon : retired_) MHD_stop_daemon(daemon);
   }
 
   absl::Status Listen() {
     SAM3_ASSIGN_OR_RETURN(ListenSocket socket,
                           ListenSocket::Bind(options_.address));
-    port_ = socket.port();
-    const auto seconds =
-        static_cast<unsigned>(absl::ToInt64Seconds(options_.idle_timeout));
-    // A pool of one is refused: one thread is what there is without a pool.
-    const auto pool =
-        static_cast<unsigned>(options_.threads > 1 ? options_.threads : 0);
-    daemon_ = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, nullptr,
-        nullptr, &MicrohttpdServer::OnAccess, this, MHD_OPTION_LISTEN_SOCKET,
-        socket.fd(), MHD_OPTION_THREAD_POOL_SIZE, pool,
-        MHD_OPTION_CONNECTION_LIMIT,
-        static_cast<unsigned>(options_.max_connections),
-        MHD_OPTION_CONNECTION_TIMEOUT, seconds,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, kMaxHeaderBytes,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
-        &MicrohttpdServer::OnCompleted, this, MHD_OPTION_END);
-    if (daemon_ == nullptr) {
-      return absl::UnavailableError(
-          absl::StrCat("cannot serve HTTP on ", options_.address,
-                       ": the system refuses its threads or descriptors (",
-                       strerrordesc_np(errno), ")"));
-    }
-    socket.Release();
+    socket_.emplace(std::move(socket));
+    SAM3_ASSIGN_OR_RETURN(daemon_, StartDaemon(options_.tls));
     return absl::OkStatus();
   }
 
-  int port() const override { return port_; }
+  int port() const override { return socket_->port(); }
+
+  // The library reads certificates when it starts, so that another of its
+  // daemons takes over the socket; the old one keeps its connections.
+  absl::Status UseTls(const TlsPem& tls) override {
+    SAM3_ASSIGN_OR_RETURN(MHD_Daemon* const next, StartDaemon(tls));
+    StopAccepting(daemon_);
+    retired_.push_back(daemon_);
+    daemon_ = next;
+    const auto idle = std::partition(
+        retired_.begin(), retired_.end(), [](MHD_Daemon* daemon) {
+          return MHD_get_daemon_info(daemon,
+                                     MHD_DAEMON_INFO_CURRENT_CONNECTIONS)
+                     ->num_connections > 0;
+        });
+    std::for_each(idle, retired_.end(), MHD_stop_daemon);
+    retired_.erase(idle, retired_.end());
+    return absl::OkStatus();
+  }
 
   void Drain(absl::Time deadline) override {
     Quiesce();
@@ -204,11 +205,73 @@ class MicrohttpdServer final : public HttpServer {
  private:
   using Slot = std::shared_ptr<Exchange>;
 
-  void Quiesce() {
-    const MHD_socket listener = MHD_quiesce_daemon(daemon_);
+  // A daemon on the server's socket.
+  absl::StatusOr<MHD_Daemon*> StartDaemon(const std::optional<TlsPem>& tls) {
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
+    std::vector<MHD_OptionItem> security;
+    const auto secure = [&security](MHD_OPTION option, const char* text) {
+      security.push_back({option, 0, const_cast<char*>(text)});
+    };
+    if (tls.has_value()) {
+      flags |= MHD_USE_TLS;
+      secure(MHD_OPTION_HTTPS_MEM_KEY, tls->private_key.c_str());
+      secure(MHD_OPTION_HTTPS_MEM_CERT, tls->certificate.c_str());
+      secure(MHD_OPTION_HTTPS_PRIORITIES, kTlsVersions);
+      if (!tls->client_ca.empty()) {
+        secure(MHD_OPTION_HTTPS_MEM_TRUST, tls->client_ca.c_str());
+      }
+    }
+    security.push_back({MHD_OPTION_END, 0, nullptr});
+    // A pool of one is refused: one thread is what there is without a pool.
+    const int pool = options_.threads > 1 ? options_.threads : 0;
+    const int socket = ::fcntl(socket_->fd(), F_DUPFD_CLOEXEC, 0);
+    MHD_Daemon* const daemon = MHD_start_daemon(
+        flags, 0, nullptr, nullptr, &MicrohttpdServer::OnAccess, this,
+        MHD_OPTION_LISTEN_SOCKET, socket, MHD_OPTION_THREAD_POOL_SIZE,
+        static_cast<unsigned>(pool), MHD_OPTION_CONNECTION_LIMIT,
+        static_cast<unsigned>(options_.max_connections),
+        MHD_OPTION_CONNECTION_TIMEOUT,
+        static_cast<unsigned>(absl::ToInt64Seconds(options_.idle_timeout)),
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, kMaxHeaderBytes,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
+        &MicrohttpdServer::OnCompleted, this, MHD_OPTION_ARRAY, security.data(),
+        MHD_OPTION_END);
+    if (daemon != nullptr) return daemon;
+    const int error = errno;
+    if (socket >= 0) ::close(socket);
+    return absl::UnavailableError(absl::StrCat(
+        "cannot serve HTTP on ", options_.address,
+        tls.has_value() ? ": the certificate or its key cannot be used, or "
+                        : ": ",
+        "the system refuses threads or descriptors (", strerrordesc_np(error),
+        ")"));
+  }
+
+  static void StopAccepting(MHD_Daemon* daemon) {
+    const MHD_socket listener = MHD_quiesce_daemon(daemon);
     if (listener != MHD_INVALID_SOCKET) ::close(listener);
+  }
+
+  void Quiesce() {
+    if (daemon_ != nullptr) StopAccepting(daemon_);
+    // Connections that wait to be accepted are refused rather than left alone.
+    if (socket_.has_value() && socket_->fd() >= 0) ::close(socket_->Release());
     const absl::MutexLock lock(&mutex_);
     stopping_ = true;
+  }
+
+  bool AsksForCertificates() const {
+    return options_.tls.has_value() && !options_.tls->client_ca.empty();
+  }
+
+  static bool HasTrustedCertificate(MHD_Connection* connection) {
+    auto* const session = static_cast<gnutls_session_t>(
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION)
+            ->tls_session);
+    unsigned problems = 0;
+    return gnutls_certificate_verify_peers2(session, &problems) ==
+               GNUTLS_E_SUCCESS &&
+           problems == 0;
   }
 
   bool Stopping() {
@@ -257,6 +320,12 @@ class MicrohttpdServer final : public HttpServer {
       open_.insert(exchange);
     }
     *slot = new Slot(exchange);
+    if (AsksForCertificates() && !HasTrustedCertificate(connection)) {
+      return Queue(connection, Plain(403,
+                                     "a certificate of the client's is needed "
+                                     "that this server trusts",
+                                     "CERTIFICATE_NEEDED"));
+    }
     uint64_t length = 0;
     const auto declared = FindField(request.headers, "content-length");
     if (declared && absl::SimpleAtoi(*declared, &length)) {
@@ -346,8 +415,10 @@ class MicrohttpdServer final : public HttpServer {
   const Options options_;
   const Handler handler_;
   HangupWatch hangups_;
+  std::optional<ListenSocket> socket_;
   MHD_Daemon* daemon_ = nullptr;
-  int port_ = 0;
+  // Accept no more, and have connections left.
+  std::vector<MHD_Daemon*> retired_;
   absl::Mutex mutex_;
   absl::flat_hash_set<Slot> open_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

@@ -3,11 +3,13 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "service/http/message.h"
+#include "service/tls.h"
 
 namespace sam3 {
 
@@ -34,7 +36,7 @@ class HttpExchange {
 //
 // Threads: the handler is called on one of `threads` threads, several at a
 // time, once a request is whole; it should not block, since a thread has many
-// connections. Start, Drain and the destructor from one thread.
+// connections. Start, UseTls, Drain and the destructor from one thread.
 class HttpServer {
  public:
   struct Options {
@@ -51,6 +53,9 @@ class HttpServer {
     absl::Duration idle_timeout = absl::Seconds(30);
     // From the first header to the last byte of the body.
     absl::Duration request_timeout = absl::Seconds(60);
+    // Encrypts every connection, with TLS 1.2 or later; absent for plain HTTP.
+    // Where there is a client_ca, clients must prove themselves (403).
+    std::optional<TlsPem> tls = {};
   };
   using Handler = std::function<void(std::shared_ptr<HttpExchange>)>;
 
@@ -63,6 +68,10 @@ class HttpServer {
 
   // The port that was bound; of use when the address asked for port 0.
   virtual int port() const = 0;
+
+  // Of a server with TLS: new connections are encrypted with this from now on,
+  // those that exist go on. On an error nothing changes.
+  virtual absl::Status UseTls(const TlsPem& tls) = 0;
 
   // Takes no more connections nor requests (503) and waits until what came is
   // answered, or until `deadline`. Blocks.

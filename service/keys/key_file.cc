@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -278,8 +280,12 @@ std::string FormatKeyFile(const std::vector<KeyRecord>& keys) {
 }
 
 absl::StatusOr<std::string> ReadKeyFileText(const std::string& path) {
+  // Reading a folder throws.
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    return absl::NotFoundError("cannot be read: it is a folder");
+  }
   std::ifstream stream(path, std::ios::binary);
-  // A folder opens and cannot be read.
   std::string text(std::istreambuf_iterator<char>(stream), {});
   if (!stream.is_open() || stream.bad()) {
     return absl::NotFoundError("cannot be read");

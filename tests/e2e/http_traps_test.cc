@@ -99,7 +99,9 @@ class HttpTraps : public HttpFixture {
     const HttpReply reply = Concepts(body);
     EXPECT_EQ(reply.status, 200);
     EXPECT_EQ(In(reply).contains("warnings"), !exact_);
-    if (!exact_) EXPECT_EQ(In(reply)["warnings"].size(), 1u);
+    if (!exact_) {
+      EXPECT_EQ(In(reply)["warnings"].size(), 1u);
+    }
   }
 
   void ALowerThresholdOfOnePrompt() {
@@ -155,7 +157,9 @@ class HttpTraps : public HttpFixture {
     const Json answer = In(Objects(click));
     const Json corner = answer["predictions"][0]["masks"][0][0];
     EXPECT_EQ(corner, exact_ ? Json({8, 8}) : Json({4, 4})) << answer.dump();
-    if (!exact_) EXPECT_EQ(answer["warnings"].size(), 1u);
+    if (!exact_) {
+      EXPECT_EQ(answer["warnings"].size(), 1u);
+    }
   }
 
   void WhatWasUsedLastStays() {
@@ -226,7 +230,9 @@ class HttpTraps : public HttpFixture {
   void OrientationIsTold() {
     const Json answer = In(Concepts(ConceptsJson({"red"})));
     EXPECT_EQ(answer.contains("image"), !exact_);
-    if (!exact_) EXPECT_EQ(answer["image"]["exif_orientation"], 1);
+    if (!exact_) {
+      EXPECT_EQ(answer["image"]["exif_orientation"], 1);
+    }
   }
 
   void TimeIsTakenApart() {

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 import unittest
+import urllib.error
 import urllib.request
 
 SERVER, CTL = sys.argv[1:3]
@@ -354,9 +355,17 @@ class ProgramTest(unittest.TestCase):
                 self.assertRegex(examined.stdout, "ok +server .*asks for a key")
                 self.assertEqual(
                     run(CTL, "info", "--server", server.address).returncode, 5)
+                # The HTTP door asks for the same key behind the same TLS.
+                door = f"https://localhost:{server.http}/sam3/embed_image"
+                trusting = ssl.create_default_context(cafile=cert)
+                for query, status in (("", 401), (f"?api_key={text}", 422)):
+                    with self.assertRaises(urllib.error.HTTPError) as refused:
+                        urllib.request.urlopen(door + query, data=b"{}",
+                                               context=trusting)
+                    self.assertEqual(refused.exception.code, status)
                 numbers = urllib.request.urlopen(
                     f"http://{LOCAL}:{server.metrics}/metrics").read().decode()
-                for line in ('sam3_key_refusals_total{reason="KEY_MISSING"} 2',
+                for line in ('sam3_key_refusals_total{reason="KEY_MISSING"} 3',
                              "sam3_keys 1", "sam3_keys_stale 0",
                              'sam3_insecure_option{name="plaintext"} 0'):
                     self.assertIn("\n" + line, numbers)

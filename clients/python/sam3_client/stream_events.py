@@ -1,0 +1,205 @@
+"""What a stream tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+from sam3_client._proto.sam3.v1 import stream_pb2
+from sam3_client.detections import make_detections
+from sam3_client.errors import Sam3Error, error_from_status
+from sam3_client.results import PromptResult, Timings, prompt_result_from_proto
+from sam3_client.results import seconds_of, timings_from_proto
+
+if TYPE_CHECKING:
+    import supervision
+
+
+@dataclass(frozen=True)
+class StreamStarted:
+    """First event."""
+
+    stream_id: str
+    """Names the stream in the server's logs."""
+    width: int
+    """Of upright frames in pixels; 0 when not known yet."""
+    height: int
+    frame_rate: float
+    """Nominal; 0 when not known yet."""
+
+
+@dataclass(frozen=True, eq=False)
+class FrameResult:
+    """The answer on one frame. Frame indexes never decrease."""
+
+    frame_index: int
+    """Counts the frames that came in, from 0."""
+    start_offset: float
+    """Media time since the first frame, in seconds."""
+    capture_time: Optional[datetime]
+    """When the frame was taken, if the source said so."""
+    width: int
+    """Of the oriented frame in pixels."""
+    height: int
+    results: list[PromptResult]
+    """One per prompt, in the prompts' order."""
+    timings: Timings
+
+    def to_detections(self) -> supervision.Detections:
+        """As SegmentResult.to_detections."""
+        return make_detections(self.results, self.width, self.height)
+
+
+@dataclass(frozen=True)
+class FramesDropped:
+    """A run of frames that get no answer."""
+
+    first_frame_index: int
+    last_frame_index: int
+    """Inclusive."""
+    reason: str
+    """"STALE", "SAMPLED_OUT", "UNDECODABLE", "SLOW_CONSUMER", "ENGINE" or
+    "CANCELLED"."""
+
+
+@dataclass(frozen=True)
+class FrameRefused:
+    """A frame that could not be taken at all."""
+
+    frame_index: int
+    error: Sam3Error
+
+
+@dataclass(frozen=True)
+class PromptRejected:
+    """A prompt that cannot be served; the stream goes on."""
+
+    prompt_id: str
+    error: Sam3Error
+
+
+@dataclass(frozen=True)
+class PromptsUpdated:
+    """Answers Stream.update_prompts."""
+
+    effective_frame_index: int
+    """First frame that is analysed with the new prompts."""
+
+
+@dataclass(frozen=True)
+class SourceEvent:
+    """A change of the source."""
+
+    kind: str
+    """As in "OPENED", "RESOLUTION_CHANGED", "DAMAGED", "ENDED"."""
+    frame_index: int
+    """From which frame on."""
+    message: str
+    width: int
+    """Of upright frames in pixels; 0 when not told."""
+    height: int
+    frame_rate: float
+
+
+@dataclass(frozen=True)
+class GoingAway:
+    """The server is about to stop; open a new stream elsewhere."""
+
+    within: float
+    """Seconds for which this stream is served as before, at most."""
+
+
+@dataclass(frozen=True)
+class StreamSummary:
+    """Last event: frames_in = answered + all dropped + refused."""
+
+    frames_in: int
+    answered: int
+    dropped: dict[str, int]
+    """By reason, as in FramesDropped; reasons with none are left out."""
+    refused: int
+
+
+StreamEvent = Union[StreamStarted, FrameResult, FramesDropped, FrameRefused,
+                    PromptRejected, PromptsUpdated, SourceEvent, GoingAway,
+                    StreamSummary]
+
+
+def _drop_reason(reason: stream_pb2.DropReason) -> str:
+    return _name(stream_pb2.DropReason, reason, "DROP_REASON_")
+
+
+def _name(enum: Any, value: int, prefix: str) -> str:
+    """A value of a later version is told as its number."""
+    if value not in enum.values():
+        return str(value)
+    return str(enum.Name(value)[len(prefix):])
+
+
+class EventReader:
+    """Puts the server's messages together to events; one per stream."""
+
+    def __init__(self) -> None:
+        self._frame_index = -1
+        self._results: list[PromptResult] = []
+
+    def read(self, message: stream_pb2.SegmentStreamResponse
+             ) -> Optional[StreamEvent]:
+        """None when the message completes no event."""
+        kind = message.WhichOneof("message")
+        if kind == "result":
+            return self._read_result(message.result)
+        if kind == "started":
+            started = message.started
+            return StreamStarted(started.stream_id, started.width_px,
+                                 started.height_px, started.frame_rate)
+        if kind == "dropped":
+            dropped = message.dropped
+            return FramesDropped(dropped.first_frame_index,
+                                 dropped.last_frame_index,
+                                 _drop_reason(dropped.reason))
+        if kind == "refused":
+            return FrameRefused(message.refused.frame_index,
+                                error_from_status(message.refused.status))
+        if kind == "rejected":
+            return PromptRejected(message.rejected.prompt_id,
+                                  error_from_status(message.rejected.status))
+        if kind == "prompts_updated":
+            return PromptsUpdated(
+                message.prompts_updated.effective_frame_index)
+        if kind == "source_event":
+            event = message.source_event
+            return SourceEvent(
+                _name(stream_pb2.SourceEvent.Kind, event.kind, "KIND_"),
+                event.frame_index, event.message, event.width_px,
+                event.height_px, event.frame_rate)
+        if kind == "going_away":
+            return GoingAway(seconds_of(message.going_away.within))
+        if kind == "summary":
+            summary = message.summary
+            return StreamSummary(
+                summary.frames_in_count, summary.answered_count,
+                {_drop_reason(entry.reason): entry.frame_count
+                 for entry in summary.dropped}, summary.refused_count)
+        # Heartbeats, and what later versions of the server say.
+        return None
+
+    def _read_result(self, frame: stream_pb2.FrameResult
+                     ) -> Optional[FrameResult]:
+        # A frame that was begun and not completed was dropped; that is told.
+        if frame.frame_index != self._frame_index:
+            self._frame_index = frame.frame_index
+            self._results = []
+        self._results.append(prompt_result_from_proto(frame.result))
+        if not frame.last_in_frame:
+            return None
+        results = sorted(self._results, key=lambda r: r.prompt_index)
+        self._results = []
+        taken = None
+        if frame.HasField("capture_time"):
+            taken = frame.capture_time.ToDatetime(tzinfo=timezone.utc)
+        return FrameResult(
+            frame.frame_index, seconds_of(frame.start_offset), taken,
+            frame.width_px, frame.height_px, results,
+            timings_from_proto(frame.timings))
