@@ -108,8 +108,8 @@ def evaluate(model, drawn):
         for kind, boxes in _boxes(rng, asked).items():
             add(kind, session.ask(boxes=boxes, several=False)[0])
             add(kind + "_of_three", session.ask(boxes=boxes)[0])
-            add(kind + "_and_click",
-                session.ask(points, ones, boxes, several=False)[0])
+        add("box_and_click", session.ask(
+            points, ones, _boxes(rng, asked)["drawn_box"], several=False)[0])
         places = clicks.draw_places(rng, clicks.background(scene), 2)
         if len(places):
             _, _, score = session.ask(places[:, None], np.ones((2, 1), np.int64))

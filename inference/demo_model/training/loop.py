@@ -22,6 +22,8 @@ class TrainingLoop:
     and `measure`.
     """
 
+    warm_up_steps = 150
+
     def __init__(self, arguments):
         self.arguments = arguments
         self.rank, self.world = dist.get_rank(), dist.get_world_size()
@@ -50,14 +52,15 @@ class TrainingLoop:
         named = [(n, p) for n, p in named if p.requires_grad]
         optimizer = MuonAdamW(named, vision_scale)
         self.model.train()
-        start, saved, step, sums = time.monotonic(), time.monotonic(), 0, {}
-        while (progress := self._progress(start, minutes)) < 1:
+        start, saved, step, sums = time.monotonic(), 0.0, 0, {}
+        while (elapsed := self._minutes_since(start)) < minutes:
+            progress = elapsed / minutes
             loss, parts = loss_function(progress)
             optimizer.zero_grad()
             loss.backward()
             norm = self._average_gradients(optimizer.parameters)
             if math.isfinite(norm):
-                warm = min(1.0, (step + 1) / 150)
+                warm = min(1.0, (step + 1) / self.warm_up_steps)
                 fall = 0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * progress))
                 optimizer.step(self.arguments.learning_rate * warm * fall)
                 self._update_average(step)
@@ -69,25 +72,27 @@ class TrainingLoop:
                     f"{n} {v:.3f}" for n, v in sums.items()) +
                     f" {(time.monotonic() - start) / step * 1e3:.0f} ms/step")
                 sums = {}
-            if time.monotonic() - saved > 60 * self.arguments.save_minutes:
-                self.save(evaluate_pictures=40)
-                saved = time.monotonic()
+            if elapsed - saved > self.arguments.save_minutes:
+                self.save(self.arguments.pictures_on_the_way)
+                saved = elapsed
 
     def save(self, evaluate_pictures):
         """Rank 0 writes the averaged weights; all measure them together."""
         if self.rank == 0:
             self.write_folder()
+        if evaluate_pictures == 0:
+            return
         report = self._measure_together(evaluate_pictures)
         if self.rank == 0:
             (self.out / "evaluation.json").write_text(
                 json.dumps(report, indent=1) + "\n")
             self._log(json.dumps(report))
 
-    def _progress(self, start, minutes):
-        """0..1, the same in every process."""
-        progress = torch.tensor((time.monotonic() - start) / 60 / minutes)
-        dist.broadcast(progress, 0)
-        return progress.item()
+    def _minutes_since(self, start):
+        """By the first process's clock: all must save and end at one step."""
+        minutes = torch.tensor((time.monotonic() - start) / 60)
+        dist.broadcast(minutes, 0)
+        return minutes.item()
 
     def _average_gradients(self, parameters):
         """Averages over the processes and clips; returns the norm before."""

@@ -168,6 +168,8 @@ def main():
                         help="of each process")
     parser.add_argument("--pictures", type=int, default=200,
                         help="held-out pictures of each format, at the end")
+    parser.add_argument("--pictures-on-the-way", type=int, default=40,
+                        help="the same, whenever it saves")
     parser.add_argument("--save-minutes", type=float, default=10)
     parser.add_argument("--threads", type=int, default=1, help="of each process")
     parser.add_argument("--seed", type=int, default=0)

@@ -21,7 +21,7 @@ from inference.demo_model.training import (click_losses, click_network, clicks,
                                            evaluate_clicks, network)
 from inference.demo_model.training.loop import TrainingLoop
 
-_FIRST_PICTURES = 200
+_FIRST_PICTURES = 400
 _PROMPTS_PER_PICTURE = 8
 _LENGTHS = (0.5, 0.36, 0.14)  # how often the first prompts have 1, 2, 3 tokens
 _SHARES = (1, 0.35, 0.2)  # of the prompts: with 0, 1, 2 corrections
@@ -29,6 +29,8 @@ _SHARES = (1, 0.35, 0.2)  # of the prompts: with 0, 1, 2 corrections
 
 class ClickTraining(TrainingLoop):
     """One process's share of a run."""
+
+    warm_up_steps = 50
 
     def __init__(self, arguments):
         super().__init__(arguments)
@@ -140,15 +142,16 @@ def main():
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     parser.add_argument("--pictures-a-step", type=int, default=4,
                         help="of each process")
-    parser.add_argument("--new-pictures-a-step", type=int, default=1,
+    parser.add_argument("--new-pictures-a-step", type=int, default=2,
                         help="of each process")
     parser.add_argument("--pool", type=int, default=4000,
                         help="pictures that each process keeps")
     parser.add_argument("--pictures", type=int, default=200,
                         help="held-out pictures of each format, at the end")
-    parser.add_argument("--save-minutes", type=float, default=10)
+    parser.add_argument("--pictures-on-the-way", type=int, default=10,
+                        help="the same, whenever it saves")
+    parser.add_argument("--save-minutes", type=float, default=15)
     parser.add_argument("--threads", type=int, default=1, help="of each process")
-    parser.add_argument("--attention", default="eager")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
