@@ -42,7 +42,7 @@ std::string LogitsCache::Insert(const std::string& tenant,
                                 LowResMask logits) {
   const size_t bytes = sizeof(Kept) + logits.values.size() * sizeof(float);
   const absl::MutexLock lock(&mutex_);
-  const std::string handle = absl::StrCat(
+  std::string handle = absl::StrCat(
       absl::Hex(absl::Uniform<uint64_t>(random_), absl::kZeroPad16),
       absl::Hex(absl::Uniform<uint64_t>(random_), absl::kZeroPad16));
   const std::string key = TenantKey(tenant, handle);

@@ -35,12 +35,9 @@ class HttpApi : public std::enable_shared_from_this<HttpApi> {
   };
 
   // All must outlive this object and what it has handled, which keep it alive.
-  HttpApi(const SegmentationCalls& calls, Options options, Clock& clock,
+  HttpApi(const SegmentationCalls& calls, const Options& options, Clock& clock,
           HttpMetrics& metrics)
-      : calls_(calls),
-        options_(std::move(options)),
-        clock_(clock),
-        metrics_(metrics) {}
+      : calls_(calls), options_(options), clock_(clock), metrics_(metrics) {}
 
   void Handle(const std::shared_ptr<HttpExchange>& exchange) const;
 

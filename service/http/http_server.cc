@@ -33,7 +33,7 @@ constexpr char kTlsVersions[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
 // since many read no answer before they have sent everything.
 constexpr size_t kPatience = 4;
 
-HttpResponse Plain(int status, std::string message, const char* reason) {
+HttpResponse Plain(int status, const std::string& message, const char* reason) {
   return {status,
           "application/json",
           {},

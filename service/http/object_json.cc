@@ -48,7 +48,7 @@ class ObjectReader {
     if (!found.has_value()) return absl::OkStatus();
     const auto fields = body_.ObjectAt(*found, body_.PathOf("image"));
     if (!fields.has_value()) return absl::OkStatus();
-    const absl::Status read = ReadImage(*fields, image);
+    absl::Status read = ReadImage(*fields, image);
     if (exact_) HoldImage(image, &call_.held);
     return read;
   }

@@ -47,9 +47,9 @@ class CallPermit {
   }
 
  private:
-  const KeyRecord key_;
+  const KeyRecord key_ = {};
   const Scope scope_ = Scope::kAll;
-  const std::shared_ptr<KeyUsage> usage_;
+  const std::shared_ptr<KeyUsage> usage_ = nullptr;
   const KeyUsage::Place place_ = KeyUsage::Place::kCall;
 };
 

@@ -44,12 +44,13 @@ void StreamCall::OnArrived() {
   const absl::MutexLock lock(&mutex_);
   record_.peer = context_.peer();
   record_.opened_at = log_.Now();
-  record_.admitted = permit.ok();
+  const absl::Status admitted = permit.status();
+  record_.admitted = admitted.ok();
   permit_ =
-      permit.ok() ? *std::move(permit) : std::make_shared<const CallPermit>();
+      admitted.ok() ? *std::move(permit) : std::make_shared<const CallPermit>();
   request_context_ = MakeRequestContext(context_, "", permit_->key_id());
-  if (!permit.ok()) {
-    Fail(permit.status());
+  if (!admitted.ok()) {
+    Fail(admitted);
   } else if (!done_) {
     first_message_timer_ =
         loop_.PostAfter(calls_.validator().limits().message_timeout,
