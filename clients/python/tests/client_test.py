@@ -334,8 +334,12 @@ class RefusalTest(ClientTest):
                 self.assertNotEqual(error.message, "")
 
     def test_an_expired_deadline(self):
+        # Takes longer to decode than the call may last.
+        noise = np.random.default_rng(5).integers(
+            0, 256, (2000, 2000, 3), np.uint8)
+        large = encode_picture(noise)
         error = self.error_of(
-            lambda: self.client.segment(PICTURE, "red", timeout=1e-6))
+            lambda: self.client.segment(large, "red", timeout=1e-3))
         self.assertEqual(error.code, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 

@@ -1,9 +1,11 @@
 """The tiny SAM 3: configuration, initial weights, and a forward pass for training."""
 
 import dataclasses
+import json
 import math
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import Sam3Config, Sam3Model
 from transformers.models.sam3.modeling_sam3 import inverse_sigmoid
@@ -116,8 +118,36 @@ def trainable_state(state, table):
     return state
 
 
+_DETECTOR = "detector_model."
+
+
+def load_detector(folder):
+    """The detector's tensors, as stored, of a folder that holds it alone or
+    with the head for single objects."""
+    state = load_file(f"{folder}/model.safetensors")
+    if not any(name.startswith(_DETECTOR) for name in state):
+        return state
+    return {name.removeprefix(_DETECTOR): value for name, value in state.items()
+            if name.startswith(_DETECTOR)}
+
+
+def write_tensors(folder, state):
+    """model.safetensors in fp16, whole at every moment."""
+    temporary = folder / "model.safetensors.part"
+    save_file({n: v.half().contiguous() for n, v in state.items()}, temporary,
+              metadata={"format": "pt"})
+    temporary.rename(folder / "model.safetensors")
+
+
+def write_config(folder, config, architectures):
+    document = config.to_dict()
+    document.update(architectures=architectures, dtype="float16")
+    (folder / "config.json").write_text(
+        json.dumps(document, indent=1, default=str) + "\n")
+
+
 @torch.no_grad()
-def _initialise(model):
+def initialise_layers(model):
     """The reference's std of 0.02 is far too small for widths of 32 to 128."""
     for module in model.modules():
         if isinstance(module, nn.Linear):
@@ -130,6 +160,11 @@ def _initialise(model):
             continue
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+
+
+@torch.no_grad()
+def _initialise(model):
+    initialise_layers(model)
     # Residual branches of the vision transformer start small.
     for layer in model.vision_encoder.backbone.layers:
         layer.attention.o_proj.weight.mul_(0.5)

@@ -7,7 +7,7 @@ stacked, which on a CPU is several times faster than one at a time.
 
 import torch
 
-_NOT_FOR_MUON = ("embed", "reference_points", "token", "dense.",
+_NOT_FOR_MUON = ("embed", "reference_points", "dense.",
                  "box_head.layer3", "presence_head.layer3", "rpb")
 
 
@@ -51,7 +51,7 @@ class MuonAdamW:
         buffer = self._buffers.setdefault(key, torch.zeros_like(gradient))
         buffer.lerp_(gradient, 1 - self._momentum)
         x = gradient.lerp(buffer, self._momentum)
-        x = (x / (x.flatten(1).norm(dim=1)[:, None, None] + 1e-7)).bfloat16()
+        x = (x / (x.flatten(1).norm(dim=1)[:, None, None] + 1e-7))
         for _ in range(5):
             a = x @ x.transpose(1, 2)
             x = 3.4445 * x + (-4.775 * a + 2.0315 * (a @ a)) @ x

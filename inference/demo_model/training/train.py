@@ -11,27 +11,20 @@ and log.txt every few minutes, so that a stopped run leaves what it had.
 """
 
 import argparse
-import json
-import math
-import pathlib
-import random
-import time
 
 import cv2
 import numpy as np
 import torch
 import torch.distributed as dist
-from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
 from inference.demo_model.training import evaluate, losses, network
 from inference.demo_model.training import prompts as phrases
 from inference.demo_model.training import scenes
-from inference.demo_model.training.optimizer import MuonAdamW
+from inference.demo_model.training.loop import TrainingLoop
 
 _PROMPTS_PER_PICTURE = 3
 _MASKED_SHARE = 0.42  # of the prompts: the mask head is the dearest part
-_LOG_EVERY = 50
 
 
 class Words:
@@ -92,37 +85,42 @@ def choose_masked(rng, targets):
     return torch.tensor(sorted(present[:count - 1] + absent[:1]) or [0])
 
 
-class Trainer:
+class DetectorTraining(TrainingLoop):
     """One process's share of a run."""
 
     def __init__(self, arguments):
-        self.arguments = arguments
-        self.rank, self.world = dist.get_rank(), dist.get_world_size()
-        self.rng = random.Random(arguments.seed * 1000 + self.rank)
-        torch.manual_seed(arguments.seed)
+        super().__init__(arguments)
         self.words = Words(arguments.vocabulary)
         self.model = network.build(self.words.known_ids())
         hidden = self.model.config.vision_config.fpn_hidden_size
         self.dense = losses.DenseHeads(hidden)
         self.table = self.model.text_encoder.text_model.embeddings.token_embedding
         if arguments.init:
-            state = load_file(f"{arguments.init}/model.safetensors")
+            state = network.load_detector(arguments.init)
             self.model.load_state_dict(
                 network.trainable_state(state, self.table), strict=False)
-        self.average = {name: value.detach().clone()
-                        for name, value in self.model.state_dict().items()}
-        self.out = pathlib.Path(arguments.out)
-        self.out.mkdir(parents=True, exist_ok=True)
+        self.remember_average()
 
     def run(self):
         if self.arguments.warm_up_minutes and not self.arguments.init:
-            self._phase(self.arguments.warm_up_minutes, self._warm_up_loss,
-                        self._vision_parameters(), vision_scale=1.0)
-        self._phase(self.arguments.minutes, self._full_loss,
-                    [*self.model.named_parameters(),
-                     *(("dense." + n, p) for n, p in self.dense.named_parameters())],
-                    vision_scale=0.5)
-        self._save(self.arguments.pictures)
+            self.run_phase(self.arguments.warm_up_minutes, self._warm_up_loss,
+                           self._vision_parameters(), vision_scale=1.0)
+        self.run_phase(self.arguments.minutes, self._full_loss,
+                       [*self.model.named_parameters(),
+                        *(("dense." + n, p)
+                          for n, p in self.dense.named_parameters())],
+                       vision_scale=0.5)
+        self.save(self.arguments.pictures)
+
+    def write_folder(self):
+        state = network.published_state(self.average, self.table)
+        network.write_tensors(self.out, state)
+        network.write_config(self.out, self.model.config, ["Sam3Model"])
+
+    def measure(self, formats, pictures):
+        return {name: evaluate.evaluate(self.model, self.words.tokenizer,
+                                        evaluate.held_out(pictures, ratio))
+                for name, ratio in formats.items()}
 
     def _vision_parameters(self):
         named = [(n, p) for n, p in self.model.vision_encoder.named_parameters()
@@ -156,103 +154,6 @@ class Trainer:
         loss, parts = losses.detection_loss(outputs, batch.targets, mask_rows, copies)
         return loss + 0.4 * dense, {**parts, "dense": dense}
 
-    def _phase(self, minutes, loss_function, named, vision_scale):
-        """Steps until the time is over; the learning rate falls as a cosine."""
-        named = [(n, p) for n, p in named if p.requires_grad]
-        optimizer = MuonAdamW(named, vision_scale)
-        self.model.train()
-        start, saved, step, sums = time.monotonic(), time.monotonic(), 0, {}
-        while (progress := self._progress(start, minutes)) < 1:
-            loss, parts = loss_function(progress)
-            optimizer.zero_grad()
-            loss.backward()
-            norm = self._average_gradients(optimizer.parameters)
-            if math.isfinite(norm):
-                warm = min(1.0, (step + 1) / 150)
-                fall = 0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * progress))
-                optimizer.step(self.arguments.learning_rate * warm * fall)
-                self._update_average(step)
-            step += 1
-            for name, value in {"loss": loss, **parts}.items():
-                sums[name] = sums.get(name, 0) + float(value.detach()) / _LOG_EVERY
-            if step % _LOG_EVERY == 0:
-                self._log(f"{progress:.3f} step {step} norm {norm:.2f} " + " ".join(
-                    f"{n} {v:.3f}" for n, v in sums.items()) +
-                    f" {(time.monotonic() - start) / step * 1e3:.0f} ms/step")
-                sums = {}
-            if time.monotonic() - saved > 60 * self.arguments.save_minutes:
-                self._save(evaluate_pictures=40)
-                saved = time.monotonic()
-
-    def _progress(self, start, minutes):
-        """0..1, the same in every process."""
-        progress = torch.tensor((time.monotonic() - start) / 60 / minutes)
-        dist.broadcast(progress, 0)
-        return progress.item()
-
-    def _average_gradients(self, parameters):
-        """Averages over the processes and clips; returns the norm before."""
-        for parameter in parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        flat = torch.cat([p.grad.flatten() for p in parameters])
-        dist.all_reduce(flat)
-        flat /= self.world
-        norm = flat.norm()
-        flat *= (2.0 / (norm + 1e-6)).clamp(max=1)
-        for parameter, part in zip(
-                parameters, flat.split([p.numel() for p in parameters])):
-            parameter.grad.copy_(part.view_as(parameter))
-        return norm.item()
-
-    @torch.no_grad()
-    def _update_average(self, step):
-        decay = min(0.999, (1 + step) / (10 + step))
-        current = self.model.state_dict()
-        names = [n for n, v in self.average.items() if v.is_floating_point()]
-        torch._foreach_lerp_([self.average[n] for n in names],
-                             [current[n] for n in names], 1 - decay)
-
-    def _save(self, evaluate_pictures):
-        """Rank 0 writes the averaged weights; all measure them together."""
-        if self.rank == 0:
-            state = network.published_state(self.average, self.table)
-            temporary = self.out / "model.safetensors.part"
-            save_file({n: v.half().contiguous() for n, v in state.items()},
-                      temporary, metadata={"format": "pt"})
-            temporary.rename(self.out / "model.safetensors")
-            config = self.model.config.to_dict()
-            config.update(architectures=["Sam3Model"], dtype="float16")
-            (self.out / "config.json").write_text(
-                json.dumps(config, indent=1, default=str) + "\n")
-        report = self._measure(evaluate_pictures)
-        if self.rank == 0:
-            (self.out / "evaluation.json").write_text(
-                json.dumps(report, indent=1) + "\n")
-            self._log(json.dumps(report))
-
-    def _measure(self, pictures):
-        """{format: figures} of the averaged weights, the same in every process."""
-        current = {n: v.clone() for n, v in self.model.state_dict().items()}
-        self.model.load_state_dict(self.average)
-        self.model.eval()
-        own = {name: evaluate.evaluate(self.model, self.words.tokenizer,
-                                       evaluate.held_out(pictures, ratio))
-               for name, ratio in
-               list(evaluate.FORMATS.items())[self.rank::self.world]}
-        gathered = [None] * self.world
-        dist.all_gather_object(gathered, own)
-        self.model.load_state_dict(current)
-        self.model.train()
-        figures = {name: f for part in gathered for name, f in part.items()}
-        return {name: figures[name] for name in evaluate.FORMATS}
-
-    def _log(self, line):
-        if self.rank == 0:
-            print(line, flush=True)
-            with (self.out / "log.txt").open("a") as log:
-                log.write(line + "\n")
-
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -267,6 +168,8 @@ def main():
                         help="of each process")
     parser.add_argument("--pictures", type=int, default=200,
                         help="held-out pictures of each format, at the end")
+    parser.add_argument("--pictures-on-the-way", type=int, default=40,
+                        help="the same, whenever it saves")
     parser.add_argument("--save-minutes", type=float, default=10)
     parser.add_argument("--threads", type=int, default=1, help="of each process")
     parser.add_argument("--seed", type=int, default=0)
@@ -274,7 +177,7 @@ def main():
     torch.set_num_threads(arguments.threads)
     cv2.setNumThreads(1)
     dist.init_process_group("gloo")
-    Trainer(arguments).run()
+    DetectorTraining(arguments).run()
     dist.destroy_process_group()
 
 
