@@ -4,10 +4,10 @@
 
 #include "cli/click_flags.h"
 #include "cli/commands.h"
-#include "cli/connection.h"
 #include "cli/output.h"
 #include "cli/overlay.h"
 #include "cli/prompt_flags.h"
+#include "cli/unary_call.h"
 #include "inference/base/status_macros.h"
 #include "pipeline/media/image_decoder.h"
 
@@ -90,24 +90,11 @@ int RunClick(const ClickCommandFlags& flags) {
   request.set_return_all_candidates(flags.all);
   *request.mutable_mask_options() = *MakeMaskOptions(flags.mask);
 
-  const auto connection = Connection::Open(flags.connection);
-  if (!connection.ok()) {
-    return Complain(connection.status(), ExitStatusOf(connection.status()));
-  }
-  grpc::ClientContext context;
   v1::SegmentObjectsResponse response;
-  const grpc::Status status =
-      (*connection)->stub().SegmentObjects(&context, request, &response);
-  if (!status.ok()) {
-    PrintError(status);
-    return ExitStatusOf(status);
-  }
-  if (flags.json) {
-    std::printf("%s\n", ToJson(response, /*indented=*/false).c_str());
-  } else {
-    PrintMasks(response);
-  }
-  if (flags.overlay.empty()) return 0;
+  const int status = CallOnce(
+      flags.connection, &v1::SegmentationService::Stub::SegmentObjects, request,
+      flags.json ? Output::kJsonLine : Output::kWords, &response, PrintMasks);
+  if (status != 0 || flags.overlay.empty()) return status;
   const absl::Status written =
       WriteClickOverlay(flags, *bytes, *prompt, response.results(0));
   if (!written.ok()) return Complain(written, kWrongUsage);

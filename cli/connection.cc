@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/api_key.h"
+#include "cli/output.h"
 #include "cli/prompt_flags.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
@@ -155,6 +156,21 @@ class InProcessConnection final : public Connection {
   std::unique_ptr<RemoteConnection> remote_;
 };
 
+int ExitStatus(absl::StatusCode code, int refused) {
+  switch (code) {
+    case absl::StatusCode::kOk:
+      return 0;
+    case absl::StatusCode::kUnavailable:
+      return kUnreachable;
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnknown:
+    case absl::StatusCode::kDataLoss:
+      return kServerFailed;
+    default:
+      return refused;
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(
@@ -186,23 +202,12 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(
 }
 
 int ExitStatusOf(const absl::Status& status) {
-  switch (status.code()) {
-    case absl::StatusCode::kOk:
-      return 0;
-    case absl::StatusCode::kUnavailable:
-      return 5;
-    case absl::StatusCode::kInternal:
-    case absl::StatusCode::kUnknown:
-    case absl::StatusCode::kDataLoss:
-      return 4;
-    default:
-      return 3;
-  }
+  return ExitStatus(status.code(), kWrongUsage);
 }
 
 int ExitStatusOf(const grpc::Status& status) {
-  return ExitStatusOf(
-      absl::Status(static_cast<absl::StatusCode>(status.error_code()), ""));
+  return ExitStatus(static_cast<absl::StatusCode>(status.error_code()),
+                    kServerRefused);
 }
 
 void PrintError(const grpc::Status& status) {

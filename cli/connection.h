@@ -48,9 +48,10 @@ class Connection {
   virtual v1::SegmentationService::Stub& stub() = 0;
 };
 
-// The exit status of sam3ctl for an error of the server: 3 refused, 4 failed,
-// 5 unreachable.
+// The exit status of sam3ctl where a connection could not be opened: 2 for what
+// the flags name, 4 when this process failed, 5 unreachable.
 int ExitStatusOf(const absl::Status& status);
+// That for an error of the server: 3 refused, 4 failed, 5 unreachable.
 int ExitStatusOf(const grpc::Status& status);
 
 // Code, message and details, one line each, to standard error.

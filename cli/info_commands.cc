@@ -10,9 +10,9 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "cli/commands.h"
-#include "cli/connection.h"
 #include "cli/output.h"
 #include "cli/prompt_flags.h"
+#include "cli/unary_call.h"
 #include "inference/base/status_macros.h"
 #include "inference/demo_model/embedded_model.h"
 #include "inference/engine_factory.h"
@@ -74,24 +74,11 @@ void PrintInfo(const v1::GetServerInfoResponse& info) {
 }
 
 int RunInfo(const LookFlags& flags) {
-  const auto connection = Connection::Open(flags.connection);
-  if (!connection.ok()) {
-    return Complain(connection.status(), ExitStatusOf(connection.status()));
-  }
-  grpc::ClientContext context;
   v1::GetServerInfoResponse info;
-  const grpc::Status status =
-      (*connection)->stub().GetServerInfo(&context, {}, &info);
-  if (!status.ok()) {
-    PrintError(status);
-    return ExitStatusOf(status);
-  }
-  if (flags.json) {
-    std::printf("%s\n", ToJson(info, /*indented=*/true).c_str());
-    return 0;
-  }
-  PrintInfo(info);
-  return 0;
+  return CallOnce(
+      flags.connection, &v1::SegmentationService::Stub::GetServerInfo,
+      v1::GetServerInfoRequest(),
+      flags.json ? Output::kIndentedJson : Output::kWords, &info, PrintInfo);
 }
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(
@@ -177,24 +164,10 @@ int RunExplain(const LookFlags& flags) {
   const auto bytes = ReadWholeFile(flags.image);
   if (!bytes.ok()) return Complain(bytes.status(), kWrongUsage);
   request.mutable_request()->mutable_image()->set_content(*bytes);
-  const auto connection = Connection::Open(flags.connection);
-  if (!connection.ok()) {
-    return Complain(connection.status(), ExitStatusOf(connection.status()));
-  }
-  grpc::ClientContext context;
   v1::ExplainResponse response;
-  const grpc::Status status =
-      (*connection)->stub().Explain(&context, request, &response);
-  if (!status.ok()) {
-    PrintError(status);
-    return ExitStatusOf(status);
-  }
-  if (flags.json) {
-    std::printf("%s\n", ToJson(response, /*indented=*/false).c_str());
-  } else {
-    PrintExplanation(response);
-  }
-  return 0;
+  return CallOnce(flags.connection, &v1::SegmentationService::Stub::Explain,
+                  request, flags.json ? Output::kJsonLine : Output::kWords,
+                  &response, PrintExplanation);
 }
 
 }  // namespace

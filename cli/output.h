@@ -11,7 +11,11 @@
 
 namespace sam3 {
 
+// Exit statuses.
 inline constexpr int kWrongUsage = 2;
+inline constexpr int kServerRefused = 3;
+inline constexpr int kServerFailed = 4;
+inline constexpr int kUnreachable = 5;
 
 // The message's JSON (lowerCamelCase), on one line or indented.
 std::string ToJson(const google::protobuf::Message& message, bool indented);

@@ -1,7 +1,7 @@
 #include "cli/prompt_flags.h"
 
 #include <fstream>
-#include <iterator>
+#include <sstream>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -168,7 +168,14 @@ absl::StatusOr<std::string> ReadWholeFile(const std::string& path) {
   if (!stream) {
     return absl::NotFoundError(absl::StrCat(path, ": cannot be opened"));
   }
-  return std::string(std::istreambuf_iterator<char>(stream), {});
+  std::ostringstream text;
+  text << stream.rdbuf();
+  // A folder can be opened, but not read.
+  if (text.bad()) {
+    return absl::NotFoundError(
+        absl::StrCat(path, ": cannot be read; is it a file?"));
+  }
+  return std::move(text).str();
 }
 
 }  // namespace sam3

@@ -3,10 +3,10 @@
 #include <utility>
 
 #include "cli/commands.h"
-#include "cli/connection.h"
 #include "cli/output.h"
 #include "cli/overlay.h"
 #include "cli/prompt_flags.h"
+#include "cli/unary_call.h"
 #include "pipeline/media/image_decoder.h"
 
 namespace sam3 {
@@ -85,24 +85,12 @@ int RunSegment(const SegmentFlags& flags) {
   *request.mutable_mask_options() = *MakeMaskOptions(flags.prompts.mask);
   request.mutable_image()->set_content(*bytes);
 
-  const auto connection = Connection::Open(flags.connection);
-  if (!connection.ok()) {
-    return Complain(connection.status(), ExitStatusOf(connection.status()));
-  }
-  grpc::ClientContext context;
   v1::SegmentConceptsResponse response;
-  const grpc::Status status =
-      (*connection)->stub().SegmentConcepts(&context, request, &response);
-  if (!status.ok()) {
-    PrintError(status);
-    return ExitStatusOf(status);
-  }
-  if (flags.json) {
-    std::printf("%s\n", ToJson(response, /*indented=*/false).c_str());
-  } else {
-    PrintResults(flags, response);
-  }
-  if (flags.overlay.empty()) return 0;
+  const int status = CallOnce(
+      flags.connection, &v1::SegmentationService::Stub::SegmentConcepts,
+      request, flags.json ? Output::kJsonLine : Output::kWords, &response,
+      [&flags](const auto& answer) { PrintResults(flags, answer); });
+  if (status != 0 || flags.overlay.empty()) return status;
   const absl::Status written = WriteOverlay(flags, *bytes, response);
   if (!written.ok()) return Complain(written, kWrongUsage);
   if (!flags.json) std::printf("overlay %s\n", flags.overlay.c_str());

@@ -113,6 +113,12 @@ absl::Status WriteTensors(const ModelFlags& flags) {
                                    "");
   SAM3_ASSIGN_OR_RETURN(const Image image,
                         DecodeImage(bytes, {}, model.engine->host_allocator()));
+  if (flags.prompts.texts.empty() && flags.prompts.boxes.empty() &&
+      flags.clicks.points.empty()) {
+    return absl::InvalidArgumentError(
+        "say what to look for: --text for a concept, --point or --box for one "
+        "object");
+  }
   // A concept has a text; without one, a box is what a click is.
   const auto read =
       flags.prompts.texts.empty() ? &ObjectTensors : &ConceptTensors;
@@ -149,7 +155,7 @@ RunCommand AddTensorsCommand(CLI::App* app) {
       "t.safetensors\n");
   return [flags] {
     const absl::Status status = WriteTensors(*flags);
-    return status.ok() ? 0 : Complain(status, 3);
+    return status.ok() ? 0 : Complain(status, kServerRefused);
   };
 }
 

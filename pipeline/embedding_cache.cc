@@ -4,21 +4,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "pipeline/error_reason.h"
+#include "pipeline/tenant_key.h"
 
 namespace sam3 {
-namespace {
-
-// The length in front keeps tenants apart whatever characters they contain.
-std::string Key(const std::string& tenant, const std::string& name) {
-  return absl::StrCat(tenant.size(), ":", tenant, name);
-}
-
-}  // namespace
-
 std::optional<CachedPicture> EmbeddingCache::FindDigest(
     const std::string& tenant, const std::string& digest) {
   const absl::MutexLock lock(&mutex_);
-  const auto found = pictures_.Find(Key(tenant, digest));
+  const auto found = pictures_.Find(TenantKey(tenant, digest));
   if (found == nullptr) return std::nullopt;
   return *found;
 }
@@ -26,7 +18,7 @@ std::optional<CachedPicture> EmbeddingCache::FindDigest(
 std::optional<CachedPicture> EmbeddingCache::FindName(
     const std::string& tenant, const std::string& image_id) {
   const absl::MutexLock lock(&mutex_);
-  const std::string own_key = Key(tenant, image_id);
+  const std::string own_key = TenantKey(tenant, image_id);
   const auto name = names_.find(own_key);
   const auto found =
       pictures_.Find(name == names_.end() ? own_key : name->second);
@@ -57,9 +49,9 @@ absl::Status EmbeddingCache::CheckName(const std::string& tenant,
 
 void EmbeddingCache::Insert(const std::string& tenant, CachedPicture picture) {
   const absl::MutexLock lock(&mutex_);
-  const std::string key = Key(tenant, picture.info.digest);
+  const std::string key = TenantKey(tenant, picture.info.digest);
   if (!picture.info.image_id.empty()) {
-    names_[Key(tenant, picture.info.image_id)] = key;
+    names_[TenantKey(tenant, picture.info.image_id)] = key;
   }
   const size_t bytes = picture.embedding->size_bytes();
   pictures_.Insert(key, std::make_shared<CachedPicture>(std::move(picture)),

@@ -5,14 +5,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "pipeline/tenant_key.h"
 
 namespace sam3 {
 namespace {
-
-// The length in front keeps tenants apart whatever characters they contain.
-std::string TenantKey(const std::string& tenant, const std::string& name) {
-  return absl::StrCat(tenant.size(), ":", tenant, name);
-}
 
 // Whether every click of `fewer` is one of `more`, each counted once, and
 // `more` has others besides.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -11,6 +12,7 @@
 #include "inference/geometry.h"
 #include "inference/prompt.h"
 #include "pipeline/mask.h"
+#include "pipeline/media/media_root.h"
 #include "pipeline/source_url.h"
 
 namespace sam3 {
@@ -52,14 +54,21 @@ struct ConceptOptions {
   ResultFields fields;
 };
 
-// A picture given by bytes, by a URL that has them, by the name of a cached
-// embedding, or by a name with one of the others (it is then bound to the
-// bytes).
+// A picture given by bytes, by a URL or an open file that has them, by the name
+// of a cached embedding, or by a name with one of the others (it is then bound
+// to the bytes).
 struct ImageSource {
   std::string content;
   std::string image_id;
-  SourceUrl url;  // empty when there is none
+  SourceUrl url;                          // empty when there is none
+  std::shared_ptr<const MediaFile> file;  // null when there is none
 };
+
+// The field of the request that the bytes came in, for errors.
+inline const char* FieldOf(const ImageSource& image) {
+  if (image.file != nullptr) return "image.file";
+  return image.url.empty() ? "image.content" : "image.url";
+}
 
 struct ConceptRequest {
   ImageSource image;

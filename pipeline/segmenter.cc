@@ -298,8 +298,9 @@ class LocalSegmenter final : public Segmenter {
       if (!allowed.ok()) return done(WithField(allowed, "image.url"));
     }
     auto ticket = admission_.AdmitRequest(
-        url.empty() ? request.image.content.size()
-                    : static_cast<size_t>(image_limits().max_bytes));
+        url.empty() && request.image.file == nullptr
+            ? request.image.content.size()
+            : static_cast<size_t>(image_limits().max_bytes));
     if (!ticket.ok()) return done(ticket.status());
     const auto still =
         std::make_shared<Still>(core_, std::move(request), std::move(context),

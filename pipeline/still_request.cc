@@ -68,7 +68,9 @@ void StillRequest::Fetch() {
     return Finish(wanted);
   }
   auto content = core_.fetcher.Fetch(image_.url, *context_);
-  if (!content.ok()) return Finish(WithField(content.status(), "image.url"));
+  if (!content.ok()) {
+    return Finish(WithField(content.status(), FieldOf(image_)));
+  }
   ticket_->ShrinkTo(content->size());
   image_.content = *std::move(content);
   response().timings.fetch = core_.clock.Now() - start;
@@ -102,9 +104,20 @@ void StillRequest::Prepare() {
 
 absl::StatusOr<EngineInput> StillRequest::MakeInput() {
   EngineInput input;
+  if (image_.file != nullptr) SAM3_RETURN_IF_ERROR(ReadFile());
   SAM3_RETURN_IF_ERROR(LookUpOrDecode(&input));
   SAM3_RETURN_IF_ERROR(AddPrompts(&input));
   return input;
+}
+
+absl::Status StillRequest::ReadFile() {
+  const auto max_bytes =
+      static_cast<size_t>(core_.options.image_limits.max_bytes);
+  auto content = image_.file->ReadAll(max_bytes);
+  if (!content.ok()) return WithField(content.status(), FieldOf(image_));
+  ticket_->ShrinkTo(content->size());
+  image_.content = *std::move(content);
+  return absl::OkStatus();
 }
 
 absl::Status StillRequest::LookUpOrDecode(EngineInput* input) {
@@ -114,8 +127,9 @@ absl::Status StillRequest::LookUpOrDecode(EngineInput* input) {
   const std::string& content = image_.content;
   std::optional<CachedPicture> cached;
   std::string digest;
-  const bool fetched = !image_.url.empty();
-  if (content.empty() && !fetched) {
+  const bool by_name_alone =
+      content.empty() && image_.url.empty() && image_.file == nullptr;
+  if (by_name_alone) {
     cached = core_.cache.FindName(tenant, name);
     if (!cached.has_value()) {
       return WithField(
@@ -145,7 +159,7 @@ absl::Status StillRequest::LookUpOrDecode(EngineInput* input) {
   }
   const absl::Time start = core_.clock.Now();
   const ImageLimits& limits = core_.options.image_limits;
-  const char* field = fetched ? "image.url" : "image.content";
+  const char* field = FieldOf(image_);
   const auto header = ReadImageHeader(content, limits);
   if (!header.ok()) {
     core_.metrics.decode_errors.Add();

@@ -61,6 +61,7 @@ class StillRequest : public std::enable_shared_from_this<StillRequest> {
   void Fetch();
   void Prepare();
   absl::StatusOr<EngineInput> MakeInput();
+  absl::Status ReadFile();
   absl::Status LookUpOrDecode(EngineInput* input);
   void OnEngineDone(absl::StatusOr<EngineOutput> output);
   absl::Status Conclude(const EngineOutput& output);

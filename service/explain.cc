@@ -56,6 +56,8 @@ std::optional<ImageInfo> LookAt(const v1::Image& image,
     }
     return std::nullopt;
   }
+  // Not read either; what is wrong with its name is a violation already.
+  if (image.source_case() == v1::Image::kFile) return std::nullopt;
   const bool by_name = image.content().empty();
   const std::optional<CachedImage> cached =
       by_name ? segmenter.FindImage(tenant, image.image_id())

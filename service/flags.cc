@@ -92,7 +92,8 @@ void AddFlags(CLI::App* app, Flags* flags) {
   AddText(app, "--metrics-listen", "metrics address (default: 127.0.0.1:9090)",
           config.mutable_metrics_listen());
   AddHttpFlags(app, config.mutable_http());
-  AddText(app, "--media-root", "Folder for file sources (default: none)",
+  AddText(app, "--media-root",
+          "Folder of files that clients may name (default: none)",
           config.mutable_media_root());
   AddUrlFlags(app, config.mutable_urls());
   app->add_option_function<int>(

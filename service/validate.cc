@@ -38,6 +38,7 @@ class RequestValidator::Checker {
   explicit Checker(const RequestValidator& rules)
       : limits_(rules.limits_),
         tokenizer_(rules.tokenizer_),
+        media_root_(rules.media_root_),
         aliases_(rules.aliases_) {}
 
   void Violate(std::string field, std::string description) {
@@ -75,15 +76,18 @@ class RequestValidator::Checker {
               "needs content, a url, or the image_id of a cached picture");
     }
     Id(field + ".image_id", image.image_id(), kMaxImageIdBytes);
-    return {image.content(), image.image_id(), SourceUrl(image.url())};
+    return {image.content(), image.image_id(), SourceUrl(image.url()),
+            image.source_case() == v1::Image::kFile
+                ? File(field + ".file", image.file())
+                : nullptr};
   }
 
-  // The file of a stream, open already; null where it is refused.
-  std::shared_ptr<const MediaFile> File(const MediaRoot& media_root,
+  // The named file, open already; null where it is refused.
+  std::shared_ptr<const MediaFile> File(const std::string& field,
                                         const std::string& name) {
-    auto file = media_root.Open(name);
+    auto file = media_root_.Open(name);
     if (file.ok()) return *std::move(file);
-    Violate("config.file", std::string(file.status().message()));
+    Violate(field, std::string(file.status().message()));
     return nullptr;
   }
 
@@ -166,11 +170,7 @@ class RequestValidator::Checker {
     if (request.prompts().empty()) {
       Violate("prompts", "at least one prompt is needed");
     }
-    if (request.prompts_size() > limits_.max_prompts) {
-      Violate("prompts",
-              absl::StrCat("has ", request.prompts_size(), " entries; at most ",
-                           limits_.max_prompts, " are allowed"));
-    } else {
+    if (CountPrompts("prompts", request.prompts_size())) {
       for (int i = 0; i < request.prompts_size(); ++i) {
         out.prompts.push_back(
             Object(absl::StrCat("prompts[", i, "]"), request.prompts(i)));
@@ -187,6 +187,14 @@ class RequestValidator::Checker {
                "results.masks");
     Id("request_id", request.request_id(), kMaxImageIdBytes);
     return out;
+  }
+
+  // False where they are too many to look at each.
+  bool CountPrompts(const std::string& field, int count) {
+    if (count <= limits_.max_prompts) return true;
+    Violate(field, absl::StrCat("has ", count, " entries; at most ",
+                                limits_.max_prompts, " are allowed"));
+    return false;
   }
 
   ConceptPrompt Prompt(const std::string& field,
@@ -217,11 +225,7 @@ class RequestValidator::Checker {
       const std::string& field,
       const google::protobuf::RepeatedPtrField<v1::ConceptPrompt>& prompts) {
     std::vector<ConceptPrompt> out;
-    if (prompts.size() > limits_.max_prompts) {
-      Violate(field, absl::StrCat("has ", prompts.size(), " entries; at most ",
-                                  limits_.max_prompts, " are allowed"));
-      return out;
-    }
+    if (!CountPrompts(field, prompts.size())) return out;
     for (int i = 0; i < prompts.size(); ++i) {
       out.push_back(Prompt(absl::StrCat(field, "[", i, "]"), prompts[i]));
     }
@@ -336,6 +340,7 @@ class RequestValidator::Checker {
 
   const ServiceLimits& limits_;
   const Tokenizer& tokenizer_;
+  const MediaRoot& media_root_;
   const ConceptAliases* const aliases_;
   std::set<std::string> prompt_ids_;
   std::vector<FieldViolation> violations_;
@@ -437,7 +442,7 @@ absl::StatusOr<StreamConfig> RequestValidator::ValidateStream(
       break;
     case v1::StreamConfig::kFile:
       out.source = StreamSourceKind::kFile;
-      out.file = checker.File(media_root_, config.file());
+      out.file = checker.File("config.file", config.file());
       break;
     default:
       checker.Violate("config", "needs a source");

@@ -24,11 +24,11 @@ struct ClickPass {
   at::Tensor chosen;  // [N], the one mask where one is wanted
 };
 
-// [N, K] fp32.
-at::Tensor StabilityOf(const at::Tensor& logits, double delta) {
-  const at::Tensor inner = (logits > delta).flatten(2).sum(-1);
-  const at::Tensor outer = (logits > -delta).flatten(2).sum(-1);
-  return at::where(outer > 0, inner.to(at::kFloat) / outer, 1.0);
+// [1, 1, h, w] on the device of `like`, in its type.
+at::Tensor ToTensor(const LowResMask& mask, const at::Tensor& like) {
+  return at::tensor(mask.values)
+      .view({1, 1, mask.height, mask.width})
+      .to(like.options());
 }
 
 class PendingClicks final : public Pending<std::vector<ObjectCandidates>> {
@@ -88,7 +88,7 @@ class PendingClicks final : public Pending<std::vector<ObjectCandidates>> {
 
   void Collect(const ClickPass& pass, std::vector<ObjectCandidates>* results) {
     const at::Tensor stability =
-        StabilityOf(pass.masks.logits, config_.stability_delta).cpu();
+        MaskStability(pass.masks.logits, config_.stability_delta).cpu();
     const at::Tensor logits = pass.masks.logits.cpu().contiguous();
     const at::Tensor iou = pass.masks.predicted_iou.cpu();
     const at::Tensor score = pass.masks.object_logit.sigmoid().cpu();
@@ -135,12 +135,6 @@ std::unique_ptr<Pending<std::vector<ObjectCandidates>>> LaunchClicks(
       config, std::vector<ClickItem>(items.begin(), items.end()));
   pending->Launch(head);
   return pending;
-}
-
-at::Tensor ToTensor(const LowResMask& mask, const at::Tensor& like) {
-  return at::tensor(mask.values)
-      .view({1, 1, mask.height, mask.width})
-      .to(like.options());
 }
 
 }  // namespace sam3

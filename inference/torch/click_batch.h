@@ -19,7 +19,4 @@ std::unique_ptr<Pending<std::vector<ObjectCandidates>>> LaunchClicks(
     const InteractiveHead& head, const InteractiveConfig& config,
     absl::Span<const ClickItem> items);
 
-// [1, 1, h, w] on the device of `like`, in its type.
-at::Tensor ToTensor(const LowResMask& mask, const at::Tensor& like);
-
 }  // namespace sam3

@@ -17,6 +17,10 @@ namespace {
 constexpr size_t kSignatureBytes = 8;
 // Deflate's best ratio.
 constexpr int64_t kMaxDeflateRatio = 1032;
+// Of 16 bits in four channels.
+constexpr size_t kMaxPixelBytes = 8;
+// What encoders may have left behind the last row.
+constexpr size_t kMaxSurplusBytes = 8 << 10;
 // PLTE and tRNS are small; everything else is skipped.
 constexpr png_alloc_size_t kMaxChunkMemory = 1 << 20;
 
@@ -67,7 +71,8 @@ int FindPngOrientation(absl::string_view bytes) {
 // the jump target holds no local that needs a destructor.
 class PngReader {
  public:
-  explicit PngReader(absl::string_view bytes) : bytes_(bytes) {}
+  explicit PngReader(absl::string_view bytes)
+      : bytes_(bytes), budget_(bytes.size()) {}
   PngReader(const PngReader&) = delete;
   PngReader& operator=(const PngReader&) = delete;
   ~PngReader() { png_destroy_read_struct(&png_, &info_, nullptr); }
@@ -92,14 +97,24 @@ class PngReader {
     png_set_gray_to_rgb(png_);
     png_set_strip_16(png_);
     png_set_strip_alpha(png_);
-    png_set_interlace_handling(png_);
+    passes_ = png_set_interlace_handling(png_);
     png_read_update_info(png_, info_);
     return true;
   }
 
   bool Decode(png_bytep* rows) {
     if (setjmp(jump_) != 0) return false;
-    png_read_image(png_, rows);
+    for (int pass = 0; pass < passes_; ++pass) {
+      for (int64_t y = 0; y < height(); ++y) {
+        // libpng inflates whatever follows the last row, to no purpose.
+        if (pass == passes_ - 1 && y == height() - 1) {
+          budget_ =
+              static_cast<size_t>(width()) * kMaxPixelBytes + kMaxSurplusBytes;
+        }
+        png_read_row(png_, rows[y], nullptr);
+      }
+    }
+    budget_ = bytes_.size();
     png_read_end(png_, nullptr);
     return true;
   }
@@ -123,12 +138,18 @@ class PngReader {
     if (size > self->bytes_.size() - self->at_) {
       png_error(png, "it breaks off before its end");
     }
+    if (size > self->budget_) {
+      png_error(png, "it has far more data than its header says");
+    }
+    self->budget_ -= size;
     std::memcpy(out, self->bytes_.data() + self->at_, size);
     self->at_ += size;
   }
 
   absl::string_view bytes_;
   size_t at_ = 0;
+  size_t budget_;  // bytes that may still be read
+  int passes_ = 1;
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
   std::jmp_buf jump_ = {};

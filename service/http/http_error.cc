@@ -79,6 +79,7 @@ std::string JsonField(const std::string& field) {
                                   {"nms.iou_threshold", "nms_iou_threshold"},
                                   {"image.content", "image.value"},
                                   {"image.url", "image.value"},
+                                  {"image.file", "image.value"},
                                   {"image.image_id", "image_id"}});
   if (!exemplar) return out;
   const bool label = absl::EndsWith(out, ".label");

@@ -48,18 +48,14 @@ absl::Status ReadImage(const JsonFields& image, v1::Image* out) {
   const std::optional<absl::string_view> declared = image.Text("type");
   if (!declared.has_value()) return absl::OkStatus();
   const std::string type = absl::AsciiStrToLower(*declared);
-  if (type != "base64" && type != "url") {
-    if (type == "file") {
-      return BadImage(
-          "image.type \"file\": this server reads no files; send base64");
-    }
+  if (type != "base64" && type != "url" && type != "file") {
     if (type == "numpy" || type == "numpy_object" || type == "pil" ||
         type == "multipart") {
       return BadImage(absl::StrCat("image.type \"", type,
                                    "\" is not taken over HTTP; send base64"));
     }
     return BadImage(
-        "image.type is none that this server knows; send base64 or url");
+        "image.type is none that this server knows; send base64, url or file");
   }
   if (!value.has_value()) return BadImage("Empty image payload.");
   if (!value->is_string()) {
@@ -68,7 +64,11 @@ absl::Status ReadImage(const JsonFields& image, v1::Image* out) {
   const absl::string_view text = *image.Text("value");
   if (type == "base64") return ReadBase64(text, out);
   if (text.empty()) return BadImage("image.value is empty");
-  out->set_url(std::string(text));
+  if (type == "url") {
+    out->set_url(std::string(text));
+  } else {
+    out->set_file(std::string(text));
+  }
   return absl::OkStatus();
 }
 

@@ -17,6 +17,9 @@ namespace {
 constexpr int64_t kFirstSecond = -62'135'596'800;
 constexpr int64_t kLastSecond = 253'402'300'799;
 
+// How long a client that was told the end may go on sending.
+constexpr absl::Duration kFarewell = absl::Milliseconds(500);
+
 }  // namespace
 
 void StreamCall::Listen(CompletionLoop& loop, WireService& service,
@@ -96,7 +99,9 @@ void StreamCall::OnRead(bool ok) {
   const absl::MutexLock lock(&mutex_);
   read_in_flight_ = false;
   StopTimer();
-  if (ok) {
+  if (ok && farewell_timer_ != nullptr) {
+    // Too late to be answered.
+  } else if (ok) {
     absl::Status status = Receive();
     if (!status.ok()) Fail(std::move(status));
   } else {
@@ -257,7 +262,22 @@ void StreamCall::Pump() {
     return;
   }
   const std::optional<absl::Status> end = session_->FinalStatus();
-  if (end.has_value()) Finish(*end);
+  if (!end.has_value()) return;
+  if (ReasonOf(*end) == reason::kDraining && !FarewellIsOver()) return;
+  Finish(*end);
+}
+
+bool StreamCall::FarewellIsOver() {
+  if (input_ended_ || farewell_over_) return true;
+  if (farewell_timer_ == nullptr) {
+    farewell_timer_ = loop_.PostAfter(kFarewell, [self = shared_from_this()] {
+      const absl::MutexLock lock(&self->mutex_);
+      self->farewell_over_ = true;
+      self->Pump();
+    });
+  }
+  if (!read_in_flight_) StartRead();
+  return false;
 }
 
 void StreamCall::AddLimits(v1::StreamStarted::Limits* out) const {
@@ -270,6 +290,7 @@ void StreamCall::AddLimits(v1::StreamStarted::Limits* out) const {
 void StreamCall::Finish(const absl::Status& status) {
   finished_ = true;
   StopDebtTimer();
+  if (farewell_timer_ != nullptr) farewell_timer_->Cancel();
   permit_.reset();
   log_.StreamEnded(record_, status);
   AddRetryPushback(status, &context_);

@@ -62,6 +62,11 @@ class StreamCall final : public StreamListener,
   void AddLimits(v1::StreamStarted::Limits* out) const;
   // Starts whatever can be started.
   void Pump() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // False while the stream of a server that shuts down reads on, and drops what
+  // it reads, until the client has seen the last message and sends no more: a
+  // connection that is closed with messages unread takes with it what was
+  // written last.
+  bool FarewellIsOver() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Finish(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Charges what was decoded since the last time; the key must still be good.
   void SettleWithKey() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -101,6 +106,9 @@ class StreamCall final : public StreamListener,
   bool done_ ABSL_GUARDED_BY(mutex_) = false;
   // Set while the first message is waited for.
   std::shared_ptr<grpc::Alarm> first_message_timer_ ABSL_GUARDED_BY(mutex_);
+  // Set while the client is given time to see the end.
+  std::shared_ptr<grpc::Alarm> farewell_timer_ ABSL_GUARDED_BY(mutex_);
+  bool farewell_over_ ABSL_GUARDED_BY(mutex_) = false;
   // Set when the call is to end with an error, whatever the session has left.
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
 };

@@ -1,10 +1,8 @@
 // Broken input of every kind, for every method, over a real socket: the code,
 // the reason and the field that the client is told.
 #include <gmock/gmock.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
-#include <chrono>
 #include <filesystem>
 #include <limits>
 #include <thread>
@@ -12,8 +10,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "tests/e2e/raw_call.h"
 #include "tests/e2e/server_fixture.h"
 #include "tests/support/synthetic_picture.h"
+#include "tests/support/temp_folder.h"
 
 namespace sam3 {
 namespace {
@@ -105,43 +105,6 @@ class BadInputTest : public ServerFixture {
     return stream->Finish();
   }
 
-  // Messages without generated code.
-  grpc::Status SendBytes(const std::string& method,
-                         const std::vector<std::string>& messages) {
-    grpc::GenericStub stub(channel_);
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() +
-                         std::chrono::seconds(30));
-    grpc::CompletionQueue queue;
-    const auto call = stub.PrepareCall(
-        &context, absl::StrCat("/sam3.v1.SegmentationService/", method),
-        &queue);
-    const auto wait = [&queue] {
-      void* tag = nullptr;
-      bool ok = false;
-      EXPECT_TRUE(queue.Next(&tag, &ok));
-      return ok;
-    };
-    call->StartCall(nullptr);
-    bool open = wait();
-    for (const std::string& message : messages) {
-      if (!open) break;
-      const grpc::Slice slice(message);
-      call->Write(grpc::ByteBuffer(&slice, 1), nullptr);
-      open = wait();
-    }
-    call->WritesDone(nullptr);
-    wait();
-    grpc::ByteBuffer answer;
-    do {
-      call->Read(&answer, nullptr);
-    } while (wait());
-    grpc::Status status;
-    call->Finish(&status, nullptr);
-    wait();
-    return status;
-  }
-
   static v1::Image PictureOf(const std::string& content) {
     v1::Image image;
     image.set_content(content);
@@ -211,7 +174,7 @@ TEST_F(BadInputTest, BytesThatAreNoMessageForEveryMethod) {
                              "SegmentStream", "Explain", "GetServerInfo"}) {
     for (const auto& [kind, bytes] : BrokenMessages()) {
       SCOPED_TRACE(absl::StrCat(method, ", ", kind));
-      Expect(SendBytes(method, {bytes}), kInvalid, "INVALID_REQUEST",
+      Expect(SendBytes(channel_, method, {bytes}), kInvalid, "INVALID_REQUEST",
              "message");
     }
   }
@@ -219,10 +182,10 @@ TEST_F(BadInputTest, BytesThatAreNoMessageForEveryMethod) {
 
 TEST_F(BadInputTest, ABrokenMessageIsNotTakenForTheEndOfTheInput) {
   const auto& broken = BrokenMessages()[0].second;
-  Expect(
-      SendBytes("UploadImage", {Piece(Picture()).SerializeAsString(), broken}),
-      kInvalid, "INVALID_REQUEST", "message");
-  Expect(SendBytes("SegmentStream",
+  Expect(SendBytes(channel_, "UploadImage",
+                   {Piece(Picture()).SerializeAsString(), broken}),
+         kInvalid, "INVALID_REQUEST", "message");
+  Expect(SendBytes(channel_, "SegmentStream",
                    {Config().SerializeAsString(),
                     Frame(Picture()).SerializeAsString(), broken}),
          kInvalid, "INVALID_REQUEST", "message");
@@ -231,28 +194,28 @@ TEST_F(BadInputTest, ABrokenMessageIsNotTakenForTheEndOfTheInput) {
 TEST_F(BadInputTest, TextsThatAreNotUtf8AreNamed) {
   const std::string latin1 = "caf\xe9";
   v1::SegmentConceptsRequest request = RequestFor({"red", latin1});
-  Expect(SendBytes("SegmentConcepts", {request.SerializeAsString()}), kInvalid,
-         "INVALID_REQUEST", "prompts[1].text");
+  Expect(SendBytes(channel_, "SegmentConcepts", {request.SerializeAsString()}),
+         kInvalid, "INVALID_REQUEST", "prompts[1].text");
   v1::ExplainRequest explain;
   *explain.mutable_request() = request;
-  Expect(SendBytes("Explain", {explain.SerializeAsString()}), kInvalid,
-         "INVALID_REQUEST", "request.prompts[1].text");
+  Expect(SendBytes(channel_, "Explain", {explain.SerializeAsString()}),
+         kInvalid, "INVALID_REQUEST", "request.prompts[1].text");
   request = RequestFor({"red"});
   request.mutable_fields()->add_paths(latin1);
-  Expect(SendBytes("SegmentConcepts", {request.SerializeAsString()}), kInvalid,
-         "INVALID_REQUEST", "fields.paths[0]");
+  Expect(SendBytes(channel_, "SegmentConcepts", {request.SerializeAsString()}),
+         kInvalid, "INVALID_REQUEST", "fields.paths[0]");
   v1::EmbedImageRequest embed;
   *embed.mutable_image() = PictureOf(Picture());
   embed.mutable_image()->set_image_id(latin1);
-  Expect(SendBytes("EmbedImage", {embed.SerializeAsString()}), kInvalid,
-         "INVALID_REQUEST", "image.image_id");
+  Expect(SendBytes(channel_, "EmbedImage", {embed.SerializeAsString()}),
+         kInvalid, "INVALID_REQUEST", "image.image_id");
   v1::UploadImageRequest piece = Piece(Picture());
   piece.set_image_id(latin1);
-  Expect(SendBytes("UploadImage", {piece.SerializeAsString()}), kInvalid,
-         "INVALID_REQUEST", "image_id");
+  Expect(SendBytes(channel_, "UploadImage", {piece.SerializeAsString()}),
+         kInvalid, "INVALID_REQUEST", "image_id");
   v1::SegmentStreamRequest update;
   update.mutable_prompt_update()->add_remove_prompt_ids(latin1);
-  Expect(SendBytes("SegmentStream",
+  Expect(SendBytes(channel_, "SegmentStream",
                    {Config().SerializeAsString(), update.SerializeAsString()}),
          kInvalid, "INVALID_REQUEST", "prompt_update.remove_prompt_ids[0]");
 }
@@ -260,8 +223,8 @@ TEST_F(BadInputTest, TextsThatAreNotUtf8AreNamed) {
 TEST_F(BadInputTest, AMessageOfAnotherTypeLacksWhatIsNeeded) {
   v1::EmbedImageRequest embed;
   *embed.mutable_image() = PictureOf(Picture());
-  Expect(SendBytes("SegmentConcepts", {embed.SerializeAsString()}), kInvalid,
-         "INVALID_REQUEST", "prompts");
+  Expect(SendBytes(channel_, "SegmentConcepts", {embed.SerializeAsString()}),
+         kInvalid, "INVALID_REQUEST", "prompts");
 }
 
 TEST_F(BadInputTest, PicturesThatAreNone) {
@@ -493,7 +456,19 @@ TEST_F(BadInputTest, FilesThatAreWrong) {
     v1::SegmentStreamRequest config = Config();
     config.mutable_config()->set_file(name);
     Expect(Stream({config}), kInvalid, "INVALID_REQUEST", "config.file");
+    v1::EmbedImageRequest embed;
+    embed.mutable_image()->set_file(name);
+    Expect(Embed(embed), kInvalid, "INVALID_REQUEST", "image.file");
   }
+  // What is no picture, and what is too much of one.
+  WriteText((root / "a.txt").string(), "This is no picture.");
+  fs::resize_file(root / "a.txt", 5000);
+  v1::EmbedImageRequest embed;
+  embed.mutable_image()->set_file("a.txt");
+  Expect(Embed(embed), kInvalid, "MEDIA_UNDECODABLE", "image.file");
+  fs::resize_file(root / "a.txt", (20 << 20) + 1);
+  Expect(Embed(embed), grpc::StatusCode::RESOURCE_EXHAUSTED, "MEDIA_TOO_LARGE",
+         "image.file");
   fs::remove_all(root);
 }
 

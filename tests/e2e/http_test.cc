@@ -139,6 +139,11 @@ TEST_F(HttpTest, WhatCannotBeServedSaysWhy) {
           400, "SOURCE_NOT_ALLOWED");
   refused({{"model_id", "someone/7"}}, 501, "NOT_OFFERED");
   refused({{"model_id", "other"}}, 404, "MODEL_NOT_FOUND");
+  Json file = ConceptsJson({"red"});
+  file["image"] = {{"type", "FILE"}, {"value", "a.png"}};
+  EXPECT_EQ(Concepts(file).status, 422);
+  EXPECT_EQ(In(Concepts(file))["detail"][0]["loc"],
+            Json({"body", "image", "value"}));
   script_->FailNext(1, absl::InternalError("secret"));
   refused({{"output_prob_thresh", 0.4}}, 500, "ENGINE_FAILURE");
 }

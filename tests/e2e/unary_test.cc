@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/e2e/server_fixture.h"
 #include "tests/support/scripted_web_server.h"
+#include "tests/support/temp_folder.h"
 
 namespace sam3 {
 namespace {
@@ -336,6 +337,29 @@ TEST_F(UnaryTest, ExplainSaysWhatARequestWouldDo) {
   EXPECT_EQ(response.violations(0).field(), "prompts[1]");
   EXPECT_EQ(response.image_info().width_px(), 128);
   EXPECT_EQ(script_->pairs_grounded, pairs);
+}
+
+TEST_F(UnaryTest, APictureIsReadFromAFileOfTheServers) {
+  const TempFolder root;
+  WriteText(root / "a.png", Picture());
+  Server::Options options;
+  options.media_root = root.path().string();
+  StartServer({}, options);
+  v1::SegmentConceptsRequest request = RequestFor({"red"});
+  v1::SegmentConceptsResponse response;
+  for (const bool cached : {false, true}) {
+    request.mutable_image()->set_file("a.png");
+    grpc::ClientContext context;
+    ASSERT_TRUE(stub_->SegmentConcepts(&context, request, &response).ok());
+    EXPECT_EQ(response.results(0).instances_size(), 1);
+    EXPECT_EQ(response.embedding_cache(),
+              cached ? v1::EMBEDDING_CACHE_HIT : v1::EMBEDDING_CACHE_MISS);
+  }
+  // It is the same picture by whatever way it comes.
+  request.mutable_image()->set_content(Picture());
+  grpc::ClientContext context;
+  ASSERT_TRUE(stub_->SegmentConcepts(&context, request, &response).ok());
+  EXPECT_EQ(response.embedding_cache(), v1::EMBEDDING_CACHE_HIT);
 }
 
 TEST_F(UnaryTest, APictureIsFetchedFromItsUrl) {

@@ -21,6 +21,7 @@ from sam3_client.results import (EmbeddedImage, ImageInfo, Instance,
                                  ObjectMask, ObjectResult, ObjectsResult,
                                  PromptResult, SegmentResult, Timings)
 from sam3_client.retry import RetryPolicy
+from sam3_client.server_files import ServerFile
 from sam3_client.server_info import Explanation, ServerInfo
 from sam3_client.stream import Stream
 from sam3_client.stream_events import (FrameRefused, FrameResult,
@@ -28,8 +29,7 @@ from sam3_client.stream_events import (FrameRefused, FrameResult,
                                        PromptRejected, PromptsUpdated,
                                        SourceEvent, StreamEvent, StreamStarted,
                                        StreamSummary)
-from sam3_client.stream_sources import (Frame, ServerFile, StreamSource,
-                                        VideoChunks)
+from sam3_client.stream_sources import Frame, StreamSource, VideoChunks
 
 __all__ = [
     "Box", "BoxLike", "Client", "CocoRle", "EmbeddedImage", "Explanation",

@@ -49,6 +49,8 @@ class Stream(Iterator[StreamEvent]):
                     continue
                 if isinstance(event, StreamSummary):
                     self.summary = event
+                    # The server waits a moment for those who still send.
+                    self._requests.finish()
                 return event
         except grpc.RpcError as error:
             if self._requests.closed:

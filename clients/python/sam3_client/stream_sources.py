@@ -9,6 +9,7 @@ from typing import Iterable, Iterator, Optional, Union
 
 from sam3_client._proto.sam3.v1 import stream_pb2
 from sam3_client.picture_files import FileFormat, Picture, encode_picture
+from sam3_client.server_files import ServerFile
 
 _CHUNK_BYTES = 256 * 1024
 
@@ -27,13 +28,6 @@ class VideoChunks:
     """The bytes of a video file (mp4, mkv, ts, ...), in pieces of any size."""
 
     chunks: Iterable[bytes]
-
-
-@dataclass(frozen=True)
-class ServerFile:
-    """A video under the server's media root."""
-
-    path: str
 
 
 StreamSource = Union[str, "os.PathLike[str]", VideoChunks, ServerFile,

@@ -305,6 +305,12 @@ class VideoTest(unittest.TestCase):
                 self.assertGreater(known.frame_rate, 0)
             with self.assertRaises(FileNotFoundError):
                 list(client.stream("nowhere.mp4", "red"))
+            picture = np.full((40, 40, 3), (255, 0, 0), np.uint8)
+            (pathlib.Path(folder) / "a.png").write_bytes(
+                encode_picture(picture))
+            answer = client.segment(ServerFile("a.png"), "red")
+            self.assertEqual((answer.image.width, answer.image.height),
+                             (40, 40))
             before = set(threading.enumerate())
             for _ in client.stream(ServerFile("clip.mp4"), "red"):
                 break

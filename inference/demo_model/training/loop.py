@@ -6,6 +6,7 @@ import pathlib
 import random
 import time
 
+import cv2
 import torch
 import torch.distributed as dist
 
@@ -136,3 +137,18 @@ class TrainingLoop:
             print(line, flush=True)
             with (self.out / "log.txt").open("a") as log:
                 log.write(line + "\n")
+
+
+def run_processes(training, parser):
+    """Runs this process's share; adds the flags of the run itself to the parser.
+
+    training  the subclass of TrainingLoop, with a method run()
+    """
+    parser.add_argument("--threads", type=int, default=1, help="of each process")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    cv2.setNumThreads(1)
+    dist.init_process_group("gloo")
+    training(arguments).run()
+    dist.destroy_process_group()

@@ -15,13 +15,12 @@ import argparse
 import cv2
 import numpy as np
 import torch
-import torch.distributed as dist
 from transformers import CLIPTokenizer
 
 from inference.demo_model.training import evaluate, losses, network
 from inference.demo_model.training import prompts as phrases
 from inference.demo_model.training import scenes
-from inference.demo_model.training.loop import TrainingLoop
+from inference.demo_model.training.loop import TrainingLoop, run_processes
 
 _PROMPTS_PER_PICTURE = 3
 _MASKED_SHARE = 0.42  # of the prompts: the mask head is the dearest part
@@ -171,14 +170,7 @@ def main():
     parser.add_argument("--pictures-on-the-way", type=int, default=40,
                         help="the same, whenever it saves")
     parser.add_argument("--save-minutes", type=float, default=10)
-    parser.add_argument("--threads", type=int, default=1, help="of each process")
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    cv2.setNumThreads(1)
-    dist.init_process_group("gloo")
-    DetectorTraining(arguments).run()
-    dist.destroy_process_group()
+    run_processes(DetectorTraining, parser)
 
 
 if __name__ == "__main__":

@@ -12,14 +12,12 @@ import argparse
 import json
 import pathlib
 
-import cv2
 import torch
-import torch.distributed as dist
 from safetensors.torch import load_file
 
 from inference.demo_model.training import (click_losses, click_network, clicks,
                                            evaluate_clicks, network)
-from inference.demo_model.training.loop import TrainingLoop
+from inference.demo_model.training.loop import TrainingLoop, run_processes
 
 _FIRST_PICTURES = 400
 _PROMPTS_PER_PICTURE = 8
@@ -151,14 +149,7 @@ def main():
     parser.add_argument("--pictures-on-the-way", type=int, default=10,
                         help="the same, whenever it saves")
     parser.add_argument("--save-minutes", type=float, default=15)
-    parser.add_argument("--threads", type=int, default=1, help="of each process")
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    cv2.setNumThreads(1)
-    dist.init_process_group("gloo")
-    ClickTraining(arguments).run()
-    dist.destroy_process_group()
+    run_processes(ClickTraining, parser)
 
 
 if __name__ == "__main__":

@@ -61,15 +61,19 @@ ObjectMasks InteractiveHead::Segment(
   return decoder_(prompts_.Sparse(prompts), picture, positions_, features);
 }
 
+at::Tensor MaskStability(const at::Tensor& logits, double delta) {
+  const at::Tensor flat = logits.flatten(-2);
+  const at::Tensor inner = (flat > delta).sum(-1);
+  const at::Tensor outer = (flat > -delta).sum(-1);
+  return at::where(outer > 0, inner.to(at::kFloat) / outer, 1.0);
+}
+
 at::Tensor ChooseStableMask(const ObjectMasks& masks,
                             const InteractiveConfig& config) {
   const at::Tensor best = masks.predicted_iou.slice(1, 1).argmax(-1).add_(1);
   if (!config.replace_unstable) return at::zeros_like(best);
-  const at::Tensor first = masks.logits.select(1, 0).flatten(1);
-  const at::Tensor inner = (first > config.stability_delta).sum(-1);
-  const at::Tensor outer = (first > -config.stability_delta).sum(-1);
   const at::Tensor stability =
-      at::where(outer > 0, inner.to(at::kFloat) / outer, 1.0);
+      MaskStability(masks.logits.select(1, 0), config.stability_delta);
   return at::where(stability >= config.stability_threshold,
                    at::zeros_like(best), best);
 }

@@ -43,6 +43,11 @@ class InteractiveHead {
   const at::Tensor positions_;  // [grid * grid, C]
 };
 
+// How little a mask changes where its threshold moves by `delta` either way:
+// the area of what is surer than `delta` over that of what is surer than
+// -delta, 1 where both are empty. logits [..., h, w]; returns [...], fp32.
+at::Tensor MaskStability(const at::Tensor& logits, double delta);
+
 // The choice of one mask per object where no several are wanted: the first,
 // unless it is unstable, then that of the others that promises the best overlap
 // (dynamic multimask via stability). Returns row indexes [N] into K.

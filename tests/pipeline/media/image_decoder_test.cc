@@ -242,6 +242,38 @@ TEST(ImageDecoderTest, SaysWhatItWasGivenInstead) {
   }
 }
 
+// A grey picture of 4 x 4 pixels with `surplus` bytes behind its last row, in
+// blocks that are stored as they are.
+std::string PngWithSurplus(size_t surplus) {
+  const std::string data(4 * (1 + 4 * 3) + surplus, '\0');
+  std::string stream = "\x78\x01";
+  constexpr size_t kBlock = 60'000;
+  for (size_t at = 0; at < data.size(); at += kBlock) {
+    const size_t size = std::min(kBlock, data.size() - at);
+    stream += at + size == data.size() ? '\1' : '\0';
+    for (const size_t word : {size, ~size}) {
+      stream += static_cast<char>(word & 0xFF);
+      stream += static_cast<char>(word >> 8 & 0xFF);
+    }
+    stream += data.substr(at, size);
+  }
+  // Adler-32 of zeros: the upper half counts them.
+  const size_t sum = data.size() % 65521;
+  stream += {static_cast<char>(sum >> 8), static_cast<char>(sum & 0xFF), 0, 1};
+  std::string header("\0\0\0\4\0\0\0\4\x08\x02\0\0\0", 13);
+  return absl::StrCat("\x89PNG\r\n\x1a\n", PngChunk("IHDR", header),
+                      PngChunk("IDAT", stream), PngChunk("IEND", ""));
+}
+
+TEST(PngTest, FarMoreDataThanPixelsIsRefusedUnread) {
+  // Some encoders leave a little.
+  EXPECT_TRUE(Decode(PngWithSurplus(0)).ok());
+  EXPECT_TRUE(Decode(PngWithSurplus(1'000)).ok());
+  const absl::Status status = Decode(PngWithSurplus(100'000)).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("more data"));
+}
+
 TEST(JpegTest, EndlessScansAreRefused) {
   const std::string file = MakeJpeg(MakePattern(16, 16));
   const size_t scan = file.find("\xFF\xDA");

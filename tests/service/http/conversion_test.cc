@@ -166,7 +166,7 @@ TEST(ImageReadTest, SaysWhatItDoesNotTake) {
   EXPECT_THAT(refusal({{"type", "pil"}, {"value", ""}}), HasSubstr("pil"));
   EXPECT_THAT(refusal({{"type", "multipart"}}), HasSubstr("multipart"));
   EXPECT_THAT(refusal({{"type", "tiff"}, {"value", ""}}),
-              HasSubstr("base64 or url"));
+              HasSubstr("base64, url or file"));
 }
 
 TEST(ImageReadTest, AnyTextNamesAPicture) {

@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13sam3/v1/image.proto\x12\x07sam3.v1\"E\n\x05Image\x12\x11\n\x07\x63ontent\x18\x01 \x01(\x0cH\x00\x12\r\n\x03url\x18\x02 \x01(\tH\x00\x12\x10\n\x08image_id\x18\x03 \x01(\tB\x08\n\x06source\"l\n\tImageInfo\x12\x10\n\x08width_px\x18\x01 \x01(\x05\x12\x11\n\theight_px\x18\x02 \x01(\x05\x12\x18\n\x10\x65xif_orientation\x18\x03 \x01(\x05\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x10\n\x08image_id\x18\x05 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13sam3/v1/image.proto\x12\x07sam3.v1\"U\n\x05Image\x12\x11\n\x07\x63ontent\x18\x01 \x01(\x0cH\x00\x12\r\n\x03url\x18\x02 \x01(\tH\x00\x12\x0e\n\x04\x66ile\x18\x04 \x01(\tH\x00\x12\x10\n\x08image_id\x18\x03 \x01(\tB\x08\n\x06source\"l\n\tImageInfo\x12\x10\n\x08width_px\x18\x01 \x01(\x05\x12\x11\n\theight_px\x18\x02 \x01(\x05\x12\x18\n\x10\x65xif_orientation\x18\x03 \x01(\x05\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x10\n\x08image_id\x18\x05 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -22,7 +22,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sam3.v1.image_pb2', _global
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
   _globals['_IMAGE']._serialized_start=32
-  _globals['_IMAGE']._serialized_end=101
-  _globals['_IMAGEINFO']._serialized_start=103
-  _globals['_IMAGEINFO']._serialized_end=211
+  _globals['_IMAGE']._serialized_end=117
+  _globals['_IMAGEINFO']._serialized_start=119
+  _globals['_IMAGEINFO']._serialized_end=227
 # @@protoc_insertion_point(module_scope)

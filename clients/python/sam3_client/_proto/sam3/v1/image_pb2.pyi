@@ -5,14 +5,16 @@ from typing import ClassVar as _ClassVar, Optional as _Optional
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Image(_message.Message):
-    __slots__ = ("content", "url", "image_id")
+    __slots__ = ("content", "url", "file", "image_id")
     CONTENT_FIELD_NUMBER: _ClassVar[int]
     URL_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
     IMAGE_ID_FIELD_NUMBER: _ClassVar[int]
     content: bytes
     url: str
+    file: str
     image_id: str
-    def __init__(self, content: _Optional[bytes] = ..., url: _Optional[str] = ..., image_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, content: _Optional[bytes] = ..., url: _Optional[str] = ..., file: _Optional[str] = ..., image_id: _Optional[str] = ...) -> None: ...
 
 class ImageInfo(_message.Message):
     __slots__ = ("width_px", "height_px", "exif_orientation", "digest", "image_id")
