@@ -49,6 +49,16 @@ class Section {
     *value = found->get<int>();
   }
 
+  // The same, but none is allowed.
+  void Count(const char* key, int* value) const {
+    const Json* found = Find(key);
+    if (found != nullptr && *found == 0) {
+      *value = 0;
+    } else {
+      Int(key, value);
+    }
+  }
+
   // Sizes that the reference allows as a pair must be square here.
   void Side(const char* key, int* value) const {
     const Json* found = Find(key);
@@ -60,15 +70,25 @@ class Section {
     Int(key, value);
   }
 
-  void Positive(const char* key, double* value) const {
+  void Number(const char* key, double* value) const {
     const Json* found = Find(key);
     if (found == nullptr) return;
-    if (!found->is_number() || !(found->get<double>() > 0) ||
-        !std::isfinite(found->get<double>())) {
+    if (!found->is_number() || !std::isfinite(found->get<double>())) {
+      return Violate(key, absl::StrCat("must be a number, is ", found->dump()));
+    }
+    *value = found->get<double>();
+  }
+
+  void Positive(const char* key, double* value) const {
+    double number = 1;
+    Number(key, &number);
+    const Json* found = Find(key);
+    if (found == nullptr || !found->is_number()) return;
+    if (!(number > 0)) {
       return Violate(
           key, absl::StrCat("must be a positive number, is ", found->dump()));
     }
-    *value = found->get<double>();
+    *value = number;
   }
 
   void Bool(const char* key, bool* value) const {
@@ -289,6 +309,73 @@ void ReadInteractive(const Section& tracker, const ModelConfig& model,
   }
 }
 
+// Of the memory's modules, those whose shapes the reference takes from each
+// other or that it can make in one shape alone have one value here.
+void ReadTracker(const Section& section, const ModelConfig& model,
+                 TrackerConfig* tracker) {
+  section.Int("num_maskmem", &tracker->memory_count);
+  section.Int("max_cond_frame_num", &tracker->conditioning_count);
+  section.Int("max_object_pointers_in_encoder", &tracker->pointer_count);
+  section.Bool("enable_temporal_pos_encoding_for_object_pointers",
+               &tracker->time_pointers);
+  section.Int("memory_encoder_output_channels", &tracker->memory_channels);
+  section.Bool("enable_occlusion_spatial_embedding", &tracker->mark_occlusion);
+  section.Int("memory_attention_num_layers", &tracker->layer_count);
+  section.Int("memory_attention_num_attention_heads", &tracker->head_count);
+  section.Int("memory_attention_feed_forward_hidden_size",
+              &tracker->intermediate_size);
+  section.Act("memory_attention_feed_forward_hidden_act", &tracker->activation);
+  section.Positive("sigmoid_scale_for_mem_enc", &tracker->mask_scale);
+  section.Number("sigmoid_bias_for_mem_enc", &tracker->mask_bias);
+  section.Act("mask_downsampler_hidden_act", &tracker->mask_activation);
+  section.Int("memory_fuser_num_layers", &tracker->fuser_layer_count);
+  section.Int("memory_fuser_intermediate_dim",
+              &tracker->fuser_intermediate_size);
+  section.Int("memory_fuser_kernel_size", &tracker->fuser_kernel_size);
+  section.Act("memory_fuser_hidden_act", &tracker->fuser_activation);
+  section.Bool("multimask_output_in_sam", &tracker->weigh_at_start);
+  section.Bool("multimask_output_for_tracking", &tracker->weigh_while_tracking);
+  section.Count("multimask_min_pt_num", &tracker->weigh_from_clicks);
+  section.Count("multimask_max_pt_num", &tracker->weigh_to_clicks);
+  const Section rope = section.Child("rope_parameters");
+  rope.Positive("rope_theta", &tracker->rope_theta);
+  rope.Only("rope_type", "axial");
+  for (const char* key :
+       {"memory_attention_hidden_size", "memory_encoder_hidden_size",
+        "mask_downsampler_embed_dim", "memory_fuser_embed_dim"}) {
+    int width = 256;
+    section.Int(key, &width);
+    if (width != model.hidden_size()) {
+      section.Violate(key, absl::StrCat("is ", width, " but the detector has ",
+                                        model.hidden_size()));
+    }
+  }
+  section.Only("memory_attention_downsample_rate", 1);
+  section.Only("mask_downsampler_kernel_size", 3);
+  section.Only("mask_downsampler_stride", 2);
+  section.Only("mask_downsampler_padding", 1);
+  section.Only("mask_downsampler_total_stride", 16);
+  section.Only("memory_fuser_padding", tracker->fuser_kernel_size / 2);
+  if (tracker->memory_count < 2) {
+    section.Violate("num_maskmem", "must be at least 2");
+  }
+  if (tracker->pointer_count < 2) {
+    section.Violate("max_object_pointers_in_encoder", "must be at least 2");
+  }
+  if (model.hidden_size() % (int64_t{4} * tracker->head_count) != 0) {
+    section.Violate("memory_attention_num_attention_heads",
+                    "times 4 must divide hidden_size");
+  }
+  if (model.hidden_size() % tracker->memory_channels != 0 ||
+      tracker->memory_channels % 4 != 0) {
+    section.Violate("memory_encoder_output_channels",
+                    "must be a multiple of 4 that divides hidden_size");
+  }
+  if (tracker->fuser_kernel_size % 2 == 0) {
+    section.Violate("memory_fuser_kernel_size", "must be odd");
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json) {
@@ -336,6 +423,14 @@ absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json) {
     const Section tracker = whole.Child("tracker_config");
     if (tracker.present()) {
       ReadInteractive(tracker, config, &config.interactive.emplace());
+      std::vector<std::string> problems;
+      ReadTracker(Section(document, "", &problems).Child("tracker_config"),
+                  config, &config.tracker.emplace());
+      if (!problems.empty()) {
+        config.tracker.reset();
+        config.tracker_problems =
+            absl::StrCat("config.json: ", absl::StrJoin(problems, "; "));
+      }
     }
   }
   if (!violations.empty()) {

@@ -74,6 +74,39 @@ struct InteractiveConfig {
   double stability_threshold = 0.98;
 };
 
+// The memory of objects in a video (Sam3TrackerVideoConfig), whose width is the
+// detector's too.
+struct TrackerConfig {
+  // Frames that are attended to: the most recent ones and the one before, and
+  // those that somebody described.
+  int memory_count = 7;
+  int conditioning_count = 4;
+  // Object pointers: of the frame and those before it.
+  int pointer_count = 16;
+  bool time_pointers = true;
+  int memory_channels = 64;
+  bool mark_occlusion = true;
+  int layer_count = 4;
+  int head_count = 1;
+  int intermediate_size = 2048;
+  Activation activation = Activation::kRelu;
+  double rope_theta = 10000.0;
+  // Of probabilities on their way into the memory.
+  double mask_scale = 20.0;
+  double mask_bias = -10.0;
+  Activation mask_activation = Activation::kGelu;
+  int fuser_layer_count = 2;
+  int fuser_intermediate_size = 1024;
+  int fuser_kernel_size = 7;
+  Activation fuser_activation = Activation::kGelu;
+  // Several masks are weighed for prompts of so few clicks, at the start and,
+  // if wanted, on every frame.
+  bool weigh_at_start = true;
+  bool weigh_while_tracking = true;
+  int weigh_from_clicks = 0;
+  int weigh_to_clicks = 1;
+};
+
 // Everything that decides the shapes and the arithmetic of one detector.
 struct ModelConfig {
   VitConfig vit;
@@ -83,6 +116,11 @@ struct ModelConfig {
   StackConfig decoder;
   // Absent in folders that hold the concept detector alone.
   std::optional<InteractiveConfig> interactive;
+  // The same for the memory of videos.
+  std::optional<TrackerConfig> tracker;
+  // Why it is absent although there is a tracker_config: folders without the
+  // memory's tensors need not describe them well.
+  std::string tracker_problems;
   int roi_size = 7;
   int query_count = 200;
   int mask_head_count = 8;

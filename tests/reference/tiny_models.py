@@ -28,12 +28,12 @@ BOXES = {  # cx, cy, w, h in fractions; label 1 = positive
 }
 
 
-def stack(layers: int, key: str) -> dict:
-    return {"hidden_size": HIDDEN, key: layers, "num_attention_heads": 8,
+def stack(layers: int, key: str, hidden: int) -> dict:
+    return {"hidden_size": hidden, key: layers, "num_attention_heads": 8,
             "intermediate_size": 96, "dropout": 0.0}
 
 
-def tiny_config(image_size: int) -> Sam3Config:
+def tiny_config(image_size: int, hidden: int = HIDDEN) -> Sam3Config:
     """24x24 cells tile into windows of 8; 20x20 need window padding."""
     grid = image_size // 14
     return Sam3Config(
@@ -44,7 +44,7 @@ def tiny_config(image_size: int) -> Sam3Config:
                 "num_attention_heads": 4, "image_size": image_size,
                 "patch_size": 14, "window_size": 8,
                 "global_attn_indexes": [1, 3], "pretrain_image_size": 112},
-            "fpn_hidden_size": HIDDEN,
+            "fpn_hidden_size": hidden,
             "backbone_feature_sizes": [[grid * 4] * 2, [grid * 2] * 2,
                                        [grid] * 2]},
         text_config={
@@ -53,10 +53,10 @@ def tiny_config(image_size: int) -> Sam3Config:
             "num_hidden_layers": 3, "num_attention_heads": 4,
             "max_position_embeddings": 32, "hidden_act": "gelu",
             "bos_token_id": 998, "eos_token_id": 999, "pad_token_id": 999},
-        geometry_encoder_config=stack(2, "num_layers"),
-        detr_encoder_config=stack(2, "num_layers"),
-        detr_decoder_config=stack(3, "num_layers") | {"num_queries": 20},
-        mask_decoder_config={"hidden_size": HIDDEN, "num_attention_heads": 8,
+        geometry_encoder_config=stack(2, "num_layers", hidden),
+        detr_encoder_config=stack(2, "num_layers", hidden),
+        detr_decoder_config=stack(3, "num_layers", hidden) | {"num_queries": 20},
+        mask_decoder_config={"hidden_size": hidden, "num_attention_heads": 8,
                              "num_upsampling_stages": 3})
 
 

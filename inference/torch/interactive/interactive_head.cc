@@ -51,13 +51,19 @@ ObjectMasks InteractiveHead::Segment(
     if (query.earlier.defined()) earlier.push_back(query.earlier);
   }
   const ObjectFeatures& features = *queries.front().features;
+  return Decode(prompts, features.coarse,
+                earlier.empty() ? at::Tensor() : at::cat(earlier), features);
+}
+
+ObjectMasks InteractiveHead::Decode(absl::Span<const ObjectPrompt> prompts,
+                                    const at::Tensor& coarse,
+                                    const at::Tensor& earlier,
+                                    const ObjectFeatures& features) const {
   const at::Tensor dense =
-      earlier.empty()
-          ? prompts_.no_mask()
-          : prompts_.Dense(at::cat(earlier).to(positions_.options()));
+      earlier.defined() ? prompts_.Dense(earlier.to(positions_.options()))
+                        : prompts_.no_mask();
   const at::Tensor picture =
-      (features.coarse + dense)
-          .expand({static_cast<int64_t>(queries.size()), -1, -1});
+      (coarse + dense).expand({static_cast<int64_t>(prompts.size()), -1, -1});
   return decoder_(prompts_.Sparse(prompts), picture, positions_, features);
 }
 

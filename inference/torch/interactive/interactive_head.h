@@ -36,6 +36,14 @@ class InteractiveHead {
   // either all or none of which refine earlier logits.
   ObjectMasks Segment(absl::Span<const ObjectQuery> queries) const;
 
+  // The same for pictures whose coarse features are others than the neck's:
+  // coarse [N, grid * grid, C], prompts with the same number of tokens, and
+  // earlier logits [N, 1, 4 * grid, 4 * grid] or undefined. `features` gives
+  // the two finer levels, of 1 or N pictures.
+  ObjectMasks Decode(absl::Span<const ObjectPrompt> prompts,
+                     const at::Tensor& coarse, const at::Tensor& earlier,
+                     const ObjectFeatures& features) const;
+
  private:
   const Neck neck_;
   const ObjectPromptEncoder prompts_;

@@ -1,0 +1,160 @@
+#include "inference/torch/tracker/memory_attention.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "inference/torch/modules/positions.h"
+#include "inference/torch/modules/rope.h"
+
+namespace sam3 {
+namespace {
+
+// Rows of queries that are scored against all keys at a time where there is no
+// kernel for values narrower than keys: the scores stay in the cache.
+constexpr int64_t kQueryRows = 128;
+
+// query [N, H, T, D], key [N, H, L, D], value [N, L, V], shared by the heads.
+// Returns [N, H, T, V].
+at::Tensor Average(const at::Tensor& query, const at::Tensor& key,
+                   const at::Tensor& value) {
+  const at::Tensor shared = value.unsqueeze(1);
+  if (!query.is_cpu()) {
+    return at::scaled_dot_product_attention(
+        query, key, shared.expand({-1, query.size(1), -1, -1}));
+  }
+  const double scale = 1.0 / std::sqrt(static_cast<double>(query.size(-1)));
+  const at::Tensor keys = key.transpose(-1, -2);
+  std::vector<at::Tensor> rows;
+  for (int64_t at = 0; at < query.size(2); at += kQueryRows) {
+    const at::Tensor block =
+        query.narrow(2, at, std::min(kQueryRows, query.size(2) - at)) * scale;
+    const at::Tensor weights =
+        at::softmax(at::matmul(block, keys), -1, at::kFloat);
+    rows.push_back(at::matmul(weights.to(value.scalar_type()), shared));
+  }
+  return at::cat(rows, 2);
+}
+
+}  // namespace
+
+MemoryAttention::Layer::Layer(WeightReader& weights, const std::string& name,
+                              const ModelConfig& config)
+    : norm1(weights, name + ".layer_norm1", config.hidden_size()),
+      self_query(weights, name + ".self_attn.q_proj", config.hidden_size(),
+                 config.hidden_size()),
+      self_key(weights, name + ".self_attn.k_proj", config.hidden_size(),
+               config.hidden_size()),
+      self_value(weights, name + ".self_attn.v_proj", config.hidden_size(),
+                 config.hidden_size()),
+      self_output(weights, name + ".self_attn.o_proj", config.hidden_size(),
+                  config.hidden_size()),
+      norm2(weights, name + ".layer_norm2", config.hidden_size()),
+      query(weights, name + ".cross_attn_image.q_proj", config.hidden_size(),
+            config.hidden_size()),
+      norm3(weights, name + ".layer_norm3", config.hidden_size()),
+      linear1(weights, name + ".linear1", config.hidden_size(),
+              config.tracker->intermediate_size),
+      linear2(weights, name + ".linear2", config.tracker->intermediate_size,
+              config.hidden_size()) {
+  const int64_t hidden = config.hidden_size();
+  const int64_t channels = config.tracker->memory_channels;
+  const int64_t heads = config.tracker->head_count;
+  const std::string cross = name + ".cross_attn_image";
+  key_weight = weights.Read(cross + ".k_proj.weight", {hidden, channels});
+  key_bias = weights.Read(cross + ".k_proj.bias", {hidden});
+  const at::Tensor value_weight =
+      weights.ReadFloat(cross + ".v_proj.weight", {hidden, channels});
+  const at::Tensor value_bias =
+      weights.ReadFloat(cross + ".v_proj.bias", {hidden});
+  const at::Tensor weight =
+      weights.ReadFloat(cross + ".o_proj.weight", {hidden, hidden});
+  const at::Tensor bias = weights.ReadFloat(cross + ".o_proj.bias", {hidden});
+  // Head h: its columns of the output times its rows of the value.
+  output_weight = at::bmm(weight.view({hidden, heads, -1}).transpose(0, 1),
+                          value_weight.view({heads, -1, channels}))
+                      .transpose(0, 1)
+                      .reshape({hidden, heads * channels})
+                      .to(weights.dtype());
+  output_bias = at::addmv(bias, weight, value_bias).to(weights.dtype());
+}
+
+MemoryAttention::MemoryAttention(WeightReader& weights, const std::string& name,
+                                 const ModelConfig& config)
+    : head_count_(config.tracker->head_count),
+      activation_(config.tracker->activation),
+      positions_((SineGrid(config.vit.grid(), config.vit.grid(),
+                           config.hidden_size(), weights.device()) *
+                  0.1)
+                     .to(weights.dtype())),
+      memory_positions_(SineGrid(config.vit.grid(), config.vit.grid(),
+                                 config.tracker->memory_channels,
+                                 weights.device())
+                            .to(weights.dtype())),
+      table_(RotaryTable(config.vit.grid(), 1.0,
+                         config.hidden_size() / config.tracker->head_count,
+                         config.tracker->rope_theta, weights.device())),
+      norm_(weights, name + ".layer_norm", config.hidden_size()) {
+  for (int i = 0; i < config.tracker->layer_count; ++i) {
+    layers_.emplace_back(weights, absl::StrCat(name, ".layers.", i), config);
+  }
+}
+
+at::Tensor MemoryAttention::operator()(const at::Tensor& features,
+                                       const ObjectMemories& memories) const {
+  at::Tensor x = features + positions_;
+  for (const Layer& layer : layers_) {
+    x = AttendToFrame(layer, x).add_(x);
+    if (x.size(0) != memories.frames.size(0)) {
+      x = x.expand({memories.frames.size(0), -1, -1});
+    }
+    x = AttendToMemory(layer, x, memories).add_(x);
+    x = layer.linear2(Activate(layer.linear1(layer.norm3(x)), activation_))
+            .add_(x);
+  }
+  return norm_(x);
+}
+
+at::Tensor MemoryAttention::SplitHeads(const at::Tensor& x) const {
+  return x.unflatten(-1, {head_count_, x.size(-1) / head_count_})
+      .transpose(1, 2);
+}
+
+at::Tensor MemoryAttention::AttendToFrame(const Layer& layer,
+                                          const at::Tensor& x) const {
+  const at::Tensor placed = layer.norm1(x);
+  at::Tensor query = layer.self_query(placed);
+  at::Tensor key = layer.self_key(placed);
+  RotateInPlace(query, table_);
+  RotateInPlace(key, table_);
+  const at::Tensor seen = at::scaled_dot_product_attention(
+      SplitHeads(query), SplitHeads(key), SplitHeads(layer.self_value(placed)));
+  return layer.self_output(seen.transpose(1, 2).flatten(2));
+}
+
+at::Tensor MemoryAttention::AttendToMemory(
+    const Layer& layer, const at::Tensor& x,
+    const ObjectMemories& memories) const {
+  at::Tensor query = layer.query(layer.norm2(x));
+  RotateInPlace(query, table_);
+  const int64_t count = memories.frames.size(0);
+  const int64_t frames = memories.frame_times.size(1);
+  const at::Tensor placed =
+      (memories.frames.view({count, frames, -1, memories.frames.size(-1)}) +
+       memory_positions_)
+          .add_(memories.frame_times.unsqueeze(2))
+          .flatten(1, 2);
+  at::Tensor frame_keys = at::linear(placed, layer.key_weight, layer.key_bias);
+  // The table repeats itself from frame to frame.
+  RotateInPlace(frame_keys, table_);
+  const at::Tensor pointer_keys =
+      at::linear(memories.pointers + memories.pointer_times, layer.key_weight,
+                 layer.key_bias);
+  const at::Tensor seen = Average(
+      SplitHeads(query), SplitHeads(at::cat({frame_keys, pointer_keys}, 1)),
+      at::cat({memories.frames, memories.pointers}, 1));
+  return at::linear(seen.transpose(1, 2).flatten(2), layer.output_weight,
+                    layer.output_bias);
+}
+
+}  // namespace sam3
