@@ -140,14 +140,15 @@ def encode(model, hidden, finest):
 @dataclasses.dataclass
 class Masks:
     """What the decoder says of N prompts: logits [N, 4, MASK_SIZE, MASK_SIZE],
-    iou [N, 4] 0..1, present [N] logits, and the picture's cells as they leave
-    the transformer [N, GRID * GRID, C]. The first mask of each prompt is the one
-    for clear prompts."""
+    iou [N, 4] 0..1, present [N] logits; the picture's cells as they leave the
+    transformer [N, GRID * GRID, C], and the masks' tokens [N, 4, C]. The first
+    mask of each prompt is the one for clear prompts."""
 
     logits: torch.Tensor
     iou: torch.Tensor
     present: torch.Tensor
     cells: torch.Tensor
+    tokens: torch.Tensor
 
     def chosen(self):
         """[N] index of the best of three, as the model itself believes."""
@@ -186,7 +187,8 @@ def decode(model, features, pictures, kinds, places, earlier, has_earlier):
     logits = (kernels @ pixels.flatten(1, 2).transpose(1, 2)).unflatten(
         2, (MASK_SIZE, MASK_SIZE))
     return Masks(logits, decoder.iou_prediction_head(tokens[:, 1]),
-                 decoder.pred_obj_score_head(tokens[:, 0])[:, 0], cells)
+                 decoder.pred_obj_score_head(tokens[:, 0])[:, 0], cells,
+                 tokens[:, 2:6])
 
 
 def _pixels(decoder, cells, features, pictures):

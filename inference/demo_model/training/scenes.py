@@ -91,19 +91,19 @@ def make_scene(rng, aspect_ratio=None, area_side=None):
     height = round(area_side / math.sqrt(aspect_ratio))
     noise = np.random.default_rng(rng.randrange(2**31))
     while True:
-        background = _background(rng, noise, width, height)
+        background = make_background(rng, noise, width, height)
         image, objects = _place_objects(rng, background)
         if objects:
-            return Scene(_camera(rng, noise, image), objects)
+            return Scene(photograph(rng, noise, image), objects)
 
 
-def _color(rng, name):
+def paint_color(rng, name):
     hue, saturation, value = (rng.uniform(*r) for r in _COLOR_RANGES[name])
     return np.array(
         colorsys.hsv_to_rgb(hue % 360 / 360, saturation, value), np.float32) * 255
 
 
-def _background(rng, noise, width, height):
+def make_background(rng, noise, width, height):
     """A plain, shaded, cloudy, striped or chequered picture in muted colours."""
     def muted():
         return np.array(
@@ -137,7 +137,7 @@ def _background(rng, noise, width, height):
     return first + (second - first) * contrast * t[..., None]
 
 
-def _outline(rng, shape, radius):
+def make_outline(rng, shape, radius):
     """Points [n, 2] of the shape around the origin, and of its hole or None."""
     rotation = rng.uniform(0, 2 * math.pi)
     upright = rng.random() < 0.4
@@ -209,25 +209,32 @@ def _try_shape(rng, image, background, objects, shape, color):
         return None
     center = np.array([rng.uniform(margin, width - margin),
                        rng.uniform(margin, height - margin)])
-    fill = _color(rng, color)
+    fill = paint_color(rng, color)
     x0, y0 = np.maximum(center - radius, 0).astype(int)
     x1, y1 = (center + radius).astype(int) + 1
     around = background[y0:y1, x0:x1].reshape(-1, 3).mean(0)
     if np.abs(around - fill).max() < 60:
         return None
-    points, hole = _outline(rng, shape, radius)
-    fixed = [np.round((p + center) * 2**_SHIFT).astype(np.int32)
-             for p in (points, hole) if p is not None]
-    coverage = np.zeros((height, width), np.uint8)
-    for polygon, value in zip(fixed, (255, 0)):
-        cv2.fillPoly(coverage, [polygon], value, cv2.LINE_AA, _SHIFT)
+    points, hole = make_outline(rng, shape, radius)
+    fixed, coverage = rasterise(points, hole, center, width, height)
     mask = coverage > 127
     if not _leaves_others_visible(mask, color, objects):
         return None
     for other in objects:
         other.mask &= ~mask
     objects.append(Object(shape, color, mask, int(mask.sum())))
-    return _paint(rng, image, coverage, fixed, fill, color)
+    return paint_shape(rng, image, coverage, fixed, fill, color)
+
+
+def rasterise(points, hole, center, width, height):
+    """The outlines in OpenCV's fixed point, and how much of each pixel is shape,
+    [height, width] 0..255."""
+    fixed = [np.round((p + center) * 2**_SHIFT).astype(np.int32)
+             for p in (points, hole) if p is not None]
+    coverage = np.zeros((height, width), np.uint8)
+    for polygon, value in zip(fixed, (255, 0)):
+        cv2.fillPoly(coverage, [polygon], value, cv2.LINE_AA, _SHIFT)
+    return fixed, coverage
 
 
 def _leaves_others_visible(mask, color, objects):
@@ -246,7 +253,7 @@ def _leaves_others_visible(mask, color, objects):
     return True
 
 
-def _paint(rng, image, coverage, outlines, fill, color):
+def paint_shape(rng, image, coverage, outlines, fill, color):
     height, width = coverage.shape
     layer = np.broadcast_to(fill, image.shape)
     style = rng.random()
@@ -265,7 +272,7 @@ def _paint(rng, image, coverage, outlines, fill, color):
     return image
 
 
-def _camera(rng, noise, image):
+def photograph(rng, noise, image):
     """Noise, blur and exposure."""
     if rng.random() < 0.6:
         channels = 1 if rng.random() < 0.5 else 3

@@ -10,30 +10,75 @@
 namespace sam3 {
 namespace {
 
-// Rows of queries that are scored against all keys at a time where there is no
-// kernel for values narrower than keys: the scores stay in the cache.
-constexpr int64_t kQueryRows = 128;
+// A tile of scores that stays in a core's own cache.
+constexpr int64_t kTileQueries = 128;
+constexpr int64_t kTileKeys = 1024;
+
+// One tile's queries against all keys: query [T, D] times the scale, key
+// [L, D], value [L, V]. Returns [T, V], fp32. The softmax goes along: what was
+// summed up so far shrinks when a greater score turns up.
+at::Tensor AverageTile(const at::Tensor& query, const at::Tensor& key,
+                       const at::Tensor& value) {
+  const auto options = query.options().dtype(at::kFloat);
+  at::Tensor sum = at::zeros({query.size(0), value.size(1)}, options);
+  at::Tensor weight = at::zeros({query.size(0), 1}, options);
+  at::Tensor most;
+  for (int64_t at = 0; at < key.size(0); at += kTileKeys) {
+    const int64_t count = std::min(kTileKeys, key.size(0) - at);
+    at::Tensor score =
+        at::mm(query, key.narrow(0, at, count).t()).to(at::kFloat);
+    at::Tensor now = score.amax(1, /*keepdim=*/true);
+    if (most.defined()) {
+      now = at::maximum(now, most);
+      const at::Tensor shrink = (most - now).exp_();
+      sum.mul_(shrink);
+      weight.mul_(shrink);
+    }
+    most = now;
+    score.sub_(most).exp_();
+    weight.add_(score.sum(1, /*keepdim=*/true));
+    const at::Tensor values = value.narrow(0, at, count);
+    if (values.scalar_type() == at::kFloat) {
+      sum.addmm_(score, values);
+    } else {
+      sum.add_(at::mm(score.to(values.scalar_type()), values));
+    }
+  }
+  return sum.div_(weight);
+}
 
 // query [N, H, T, D], key [N, H, L, D], value [N, L, V], shared by the heads.
-// Returns [N, H, T, V].
+// Returns [N, H, T, V]. No kernel of the library's for the CPU takes values
+// that are narrower than keys.
 at::Tensor Average(const at::Tensor& query, const at::Tensor& key,
                    const at::Tensor& value) {
-  const at::Tensor shared = value.unsqueeze(1);
   if (!query.is_cpu()) {
     return at::scaled_dot_product_attention(
-        query, key, shared.expand({-1, query.size(1), -1, -1}));
+        query, key, value.unsqueeze(1).expand({-1, query.size(1), -1, -1}));
   }
-  const double scale = 1.0 / std::sqrt(static_cast<double>(query.size(-1)));
-  const at::Tensor keys = key.transpose(-1, -2);
-  std::vector<at::Tensor> rows;
-  for (int64_t at = 0; at < query.size(2); at += kQueryRows) {
-    const at::Tensor block =
-        query.narrow(2, at, std::min(kQueryRows, query.size(2) - at)) * scale;
-    const at::Tensor weights =
-        at::softmax(at::matmul(block, keys), -1, at::kFloat);
-    rows.push_back(at::matmul(weights.to(value.scalar_type()), shared));
-  }
-  return at::cat(rows, 2);
+  const int64_t heads = query.size(1);
+  const int64_t rows = query.size(2);
+  const int64_t tiles = (rows + kTileQueries - 1) / kTileQueries;
+  const at::Tensor scaled =
+      query * (1.0 / std::sqrt(static_cast<double>(query.size(-1))));
+  at::Tensor out =
+      at::empty({query.size(0), heads, rows, value.size(-1)}, query.options());
+  at::parallel_for(
+      0, query.size(0) * heads * tiles, 1, [&](int64_t begin, int64_t end) {
+        // The mode is each thread's own.
+        const c10::InferenceMode inference_mode;
+        for (int64_t i = begin; i < end; ++i) {
+          const int64_t item = i / (heads * tiles);
+          const int64_t head = i / tiles % heads;
+          const int64_t at = i % tiles * kTileQueries;
+          const int64_t count = std::min(kTileQueries, rows - at);
+          out[item][head]
+              .narrow(0, at, count)
+              .copy_(AverageTile(scaled[item][head].narrow(0, at, count),
+                                 key[item][head], value[item]));
+        }
+      });
+  return out;
 }
 
 }  // namespace

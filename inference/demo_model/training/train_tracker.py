@@ -1,0 +1,159 @@
+"""Trains the demo model's memory of videos on a folder that knows clicks.
+
+    python -m torch.distributed.run --nproc-per-node 2 \\
+        -m inference.demo_model.training.train_tracker OUT --init FOLDER
+
+Everything but the memory stays as it is, bit for bit. OUT gets config.json,
+model.safetensors (fp16) and evaluation.json, and log.txt every few minutes, so
+that a stopped run leaves what it had. A FOLDER that has a memory is gone on with.
+"""
+
+import argparse
+import json
+import pathlib
+
+import cv2
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from inference.demo_model.training import (click_losses, click_network, clicks,
+                                           clips, evaluate_tracker, network,
+                                           track_network)
+from inference.demo_model.training.loop import TrainingLoop, run_processes
+
+_FIRST_CLIPS = 60
+_OBJECTS = 3  # of a clip, at most
+
+
+class _Filmed:
+    """A clip as the memory meets it, again and again: features of every frame
+    (fp16), coverage [T, O, MASK_SIZE, MASK_SIZE], and a place inside each object
+    on the first frame."""
+
+    def __init__(self, rng, model, clip):
+        pixels = np.stack([clip.scene(t).squashed(network.IMAGE_SIZE)
+                           for t in range(len(clip.frames))])
+        pixels = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+        seen = track_network.see(model, pixels)
+        self.features = [part.half() for part in (seen.coarse, seen.middle,
+                                                  seen.fine)]
+        shape = clip.masks.shape[:2] + (network.MASK_SIZE,) * 2
+        self.coverage = torch.from_numpy(np.stack([
+            cv2.resize(mask.astype(np.float32), shape[2:],
+                       interpolation=cv2.INTER_AREA)
+            for mask in clip.masks.reshape(-1, *clip.masks.shape[2:])
+        ])).view(shape).half()
+        self.places = torch.from_numpy(np.concatenate([
+            clicks.draw_places(rng, clicks.interior(mask), 1)
+            for mask in clip.masks[0]]))
+
+
+class TrackerTraining(TrainingLoop):
+    """One process's share of a run."""
+
+    warm_up_steps = 100
+
+    def __init__(self, arguments):
+        super().__init__(arguments)
+        self.stored = load_file(f"{arguments.init}/model.safetensors")
+        figures = pathlib.Path(arguments.init) / "evaluation.json"
+        self.known = json.loads(figures.read_text()) if figures.exists() else {}
+        self.model = track_network.build(self.stored)
+        self.remember_average()
+        self.pool, self.oldest = [], 0
+
+    def run(self):
+        self.model.eval()
+        while len(self.pool) < _FIRST_CLIPS:
+            self._film()
+        self.run_phase(self.arguments.minutes, self._loss,
+                       list(self.model.named_parameters()), vision_scale=1.0)
+        self.save(self.arguments.clips)
+
+    def write_folder(self):
+        state = {name: value for name, value in self.stored.items()
+                 if not track_network.is_memory(name)}
+        state.update((click_network.published_name(name), value)
+                     for name, value in self.average.items()
+                     if track_network.is_memory(name))
+        network.write_tensors(self.out, state)
+        network.write_config(
+            self.out, click_network.demo_config(),
+            ["Sam3Model", "Sam3TrackerModel", "Sam3TrackerVideoModel",
+             "Sam3VideoModel"])
+
+    def measure(self, formats, pictures):
+        return {name: {**self.known.get(name, {}),
+                       "tracks": evaluate_tracker.evaluate(
+                           self.model, evaluate_tracker.held_out(pictures, ratio))}
+                for name, ratio in formats.items()}
+
+    def _film(self):
+        clip = clips.make_clip(self.rng, self.arguments.frames)
+        filmed = _Filmed(self.rng, self.model, clip)
+        if len(self.pool) < self.arguments.pool:
+            self.pool.append(filmed)
+        else:
+            self.pool[self.oldest] = filmed
+            self.oldest = (self.oldest + 1) % self.arguments.pool
+
+    def _loss(self, progress):
+        self._film()
+        drawn = self.rng.sample(self.pool, self.arguments.clips_a_step)
+        # Short clips first: what to remember has to be learnt before for how long.
+        length = min(self.arguments.frames, 3 + int(progress * 12))
+        step = self.rng.choice((1, 1, 2)) if length < self.arguments.frames else 1
+        frames = range(0, min(length * step, self.arguments.frames), step)
+        rows, chosen = [], []
+        for index, filmed in enumerate(drawn):
+            objects = range(filmed.coverage.shape[1])
+            some = self.rng.sample(objects, min(_OBJECTS, len(objects)))
+            rows += [index] * len(some)
+            chosen += [(filmed, o) for o in some]
+        follower = track_network.Follower(self.model, torch.tensor(rows))
+        total, parts = 0, {}
+        for frame in frames:
+            features = click_network.Features(*(
+                torch.stack([f.features[part][frame] for f in drawn]).float()
+                for part in range(3)))
+            coverage = torch.stack([f.coverage[frame, o]
+                                    for f, o in chosen]).float()
+            if frame == 0 and self.rng.random() < 0.7:
+                follower.start_from_masks(features, (coverage > 0.5).float())
+                continue
+            if frame == 0:
+                found = follower.start_from_clicks(
+                    features, torch.stack([f.places[o] for f, o in chosen]))
+            else:
+                found = follower.follow(features)
+            present = coverage.flatten(1).sum(1) > 1
+            loss, own = click_losses.click_loss(found, coverage, present)
+            total = total + loss / len(frames)
+            parts = {f"last_{name}": value for name, value in own.items()
+                     if name in ("iou", "chosen_iou", "presence")}
+        return total, parts
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out")
+    parser.add_argument("--init", required=True,
+                        help="folder of a model that knows clicks")
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--frames", type=int, default=10, help="of a clip")
+    parser.add_argument("--clips-a-step", type=int, default=3,
+                        help="of each process")
+    parser.add_argument("--pool", type=int, default=1200,
+                        help="clips that each process keeps")
+    parser.add_argument("--clips", dest="clips", type=int, default=40,
+                        help="held-out clips of each format, at the end")
+    parser.add_argument("--pictures-on-the-way", type=int, default=0,
+                        help="the same, whenever it saves")
+    parser.add_argument("--save-minutes", type=float, default=10)
+    run_processes(TrackerTraining, parser)
+
+
+if __name__ == "__main__":
+    main()
