@@ -30,7 +30,13 @@ std::string ScoreList(const v1::PromptResult& result) {
       " (",
       absl::StrJoin(result.instances(), ", ",
                     [](std::string* out, const v1::Instance& instance) {
+                      if (instance.has_object_id()) {
+                        absl::StrAppend(out, "#", instance.object_id(), " ");
+                      }
                       absl::StrAppendFormat(out, "%.2f", instance.score());
+                      if (instance.state() == v1::OBJECT_STATE_TENTATIVE) {
+                        absl::StrAppend(out, "?");
+                      }
                     }),
       ")");
 }

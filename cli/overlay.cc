@@ -66,6 +66,13 @@ Pen PenFor(const cv::Mat& canvas) {
   return pen;
 }
 
+// Of followed objects each has its own, of others each prompt.
+const cv::Scalar& ColourOf(const v1::Instance& instance, size_t prompt) {
+  return ColourOf(instance.has_object_id()
+                      ? static_cast<size_t>(instance.object_id())
+                      : prompt);
+}
+
 const cv::Scalar& HaloColour() {
   static const cv::Scalar kHalo(20, 20, 20);
   return kHalo;
@@ -147,7 +154,7 @@ absl::StatusOr<Image> DrawOverlay(const Image& picture,
     for (const v1::Instance& instance : results[i].instances()) {
       if (!instance.mask().has_rle()) continue;
       SAM3_RETURN_IF_ERROR(
-          TintMask(instance.mask(), ColourOf(i), pen, &canvas));
+          TintMask(instance.mask(), ColourOf(instance, i), pen, &canvas));
     }
   }
   for (size_t i = 0; i < results.size(); ++i) {
@@ -158,9 +165,12 @@ absl::StatusOr<Image> DrawOverlay(const Image& picture,
       const cv::Point high(static_cast<int>(box.x1()) - 1,
                            static_cast<int>(box.y1()) - 1);
       cv::rectangle(canvas, low, high, HaloColour(), pen.halo);
-      cv::rectangle(canvas, low, high, ColourOf(i), pen.line);
-      DrawLabel(absl::StrFormat("%s %.2f", labels[i], instance.score()), low,
-                ColourOf(i), pen, &canvas);
+      const cv::Scalar& colour = ColourOf(instance, i);
+      cv::rectangle(canvas, low, high, colour, pen.line);
+      DrawLabel(instance.has_object_id()
+                    ? absl::StrFormat("#%d %s", instance.object_id(), labels[i])
+                    : absl::StrFormat("%s %.2f", labels[i], instance.score()),
+                low, colour, pen, &canvas);
     }
   }
   for (const v1::Point& click : clicks) DrawClick(click, pen, &canvas);

@@ -12,8 +12,9 @@ namespace sam3 {
 
 // A picture with what was found drawn on it: masks tinted with an outline,
 // boxes, labels with scores, and the clicks that asked for it (green on the
-// object, red beside it). One colour per prompt, readable on any picture size.
-// Pure; any thread. INVALID_ARGUMENT for a mask that does not fit.
+// object, red beside it). One colour per prompt, or per followed object, which
+// has its number on its label; readable on any picture size. Pure; any thread.
+// INVALID_ARGUMENT for a mask that does not fit.
 absl::StatusOr<Image> DrawOverlay(const Image& picture,
                                   const std::vector<v1::PromptResult>& results,
                                   const std::vector<std::string>& labels,

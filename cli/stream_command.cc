@@ -33,6 +33,7 @@ struct StreamFlags {
   bool latest = false;
   bool every = false;
   bool track = false;
+  int confirm = 0;
   double fps = 0;
   bool json = false;
 };
@@ -122,6 +123,7 @@ absl::StatusOr<v1::SegmentStreamRequest> MakeConfig(const StreamFlags& flags) {
   config->set_delivery(flags.latest ? v1::StreamConfig::DELIVERY_LATEST
                                     : v1::StreamConfig::DELIVERY_EVERY);
   if (flags.track) config->set_task(v1::StreamConfig::TASK_TRACK);
+  config->set_confirmation_delay_frames(flags.confirm);
   for (const v1::ConceptPrompt& prompt : prompts) {
     *config->add_prompts() = prompt;
   }
@@ -276,7 +278,11 @@ RunCommand AddStreamCommand(CLI::App* app) {
                                "Drop frames that cannot be answered in time");
   app->add_flag("--every", flags->every, "Answer every frame (default)")
       ->excludes(latest);
-  app->add_flag("--track", flags->track, "Object ids that last");
+  auto* track = app->add_flag("--track", flags->track, "Object ids that last");
+  app->add_option("--confirm", flags->confirm,
+                  "Frames until a new object is certain (default: 0)")
+      ->needs(track)
+      ->check(CLI::Range(0, 15));
   app->add_option("--fps", flags->fps, "Frames to analyse per second of video");
   app->add_flag("--json", flags->json, "Print one JSON message per line");
   app->add_option("--overlay", flags->overlay,
@@ -284,6 +290,7 @@ RunCommand AddStreamCommand(CLI::App* app) {
   app->footer(
       "Examples:\n"
       "  sam3ctl stream clip.mp4 --text person --overlay out.mp4\n"
+      "  sam3ctl stream clip.mp4 --text person --track --overlay out.mp4\n"
       "  sam3ctl stream clip.mp4 --text \"red circle\" --fps 5 --json\n");
   return [flags] { return RunStream(*flags); };
 }

@@ -14,6 +14,7 @@
 #include "inference/image.h"
 #include "inference/object_candidates.h"
 #include "inference/prompt.h"
+#include "inference/stream_tracks.h"
 
 namespace sam3 {
 
@@ -42,6 +43,9 @@ struct GroundOptions {
   int max_detections = 0;
   // False leaves every mask empty and skips the mask head.
   bool want_masks = true;
+  // Masks as logits with a threshold of 0, as tracking takes them, instead of
+  // the reference's probabilities.
+  bool mask_logits = false;
 };
 
 // One (image, prompt) pair of a batch. Either text or exemplars may be absent,
@@ -101,6 +105,7 @@ struct EngineInfo {
   int mask_size = 0;          // side of its low-resolution masks, pixels
   int query_count = 0;        // most detections that one prompt can have
   bool takes_clicks = false;  // false: Click() is not offered
+  bool tracks = false;        // false: Track() is not offered
 };
 
 struct EngineMemory {
@@ -151,6 +156,16 @@ class Engine {
   virtual absl::StatusOr<
       std::unique_ptr<Pending<std::vector<ObjectCandidates>>>>
   Click(absl::Span<const ClickItem> items) = 0;
+
+  // Nothing to follow yet. From any thread; `options` must be valid.
+  virtual std::shared_ptr<StreamTracks> NewTracks(
+      const AssociationOptions& options) = 0;
+
+  // The next frame of each of several streams, whose objects it follows; a
+  // stream is among the items once. In order. Blocks. When it fails, no stream
+  // has changed. FAILED_PRECONDITION when the model does not track.
+  virtual absl::StatusOr<std::vector<TrackedFrame>> Track(
+      absl::Span<const TrackItem> items) = 0;
 
   // The model's raw float outputs for one pair: pixel_values [3,S,S],
   // pred_logits [Q], presence_logits [1], pred_boxes [Q,4] (xyxy, 0..1),

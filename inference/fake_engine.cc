@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "inference/association/concept_frame.h"
 #include "inference/base/status_macros.h"
 #include "inference/fake_tokenizer.h"
 
@@ -123,6 +126,19 @@ class FakeText final : public TextEmbedding {
   int colour = kNoColour;
 };
 
+// Fills rectangles with one logit and the rest with its opposite.
+LowResMask MaskOfAreas(const std::vector<Area>& areas) {
+  constexpr float kLogit = 8.0f;
+  LowResMask mask{kGrid, kGrid, std::vector<float>(kCells, -kLogit), 0.0f};
+  for (const Area& area : areas) {
+    for (int y = area.y0; y < area.y1; ++y) {
+      std::fill_n(mask.values.begin() + std::ptrdiff_t{y} * kGrid + area.x0,
+                  area.x1 - area.x0, kLogit);
+    }
+  }
+  return mask;
+}
+
 Detections FindAreas(const GroundItem& item) {
   const auto& image = static_cast<const FakeImage&>(*item.image);
   int colour = static_cast<const FakeText&>(*item.text).colour;
@@ -155,7 +171,9 @@ Detections FindAreas(const GroundItem& item) {
             static_cast<size_t>(item.options.max_detections)) {
       break;
     }
-    if (item.options.want_masks) {
+    if (item.options.want_masks && item.options.mask_logits) {
+      detection.mask = MaskOfAreas({area});
+    } else if (item.options.want_masks) {
       detection.mask.width = kGrid;
       detection.mask.height = kGrid;
       detection.mask.values.assign(kCells, 0.0f);
@@ -168,19 +186,6 @@ Detections FindAreas(const GroundItem& item) {
     result.detections.push_back(std::move(detection));
   }
   return result;
-}
-
-// Fills rectangles with one logit and the rest with its opposite.
-LowResMask MaskOfAreas(const std::vector<Area>& areas) {
-  constexpr float kLogit = 8.0f;
-  LowResMask mask{kGrid, kGrid, std::vector<float>(kCells, -kLogit), 0.0f};
-  for (const Area& area : areas) {
-    for (int y = area.y0; y < area.y1; ++y) {
-      std::fill_n(mask.values.begin() + std::ptrdiff_t{y} * kGrid + area.x0,
-                  area.x1 - area.x0, kLogit);
-    }
-  }
-  return mask;
 }
 
 ObjectCandidates MaskClicked(const ClickItem& item) {
@@ -223,6 +228,83 @@ ObjectCandidates MaskClicked(const ClickItem& item) {
   return result;
 }
 
+// Objects that are the areas of a colour nearest to where they last were.
+class FakeTracks final : public StreamTracks {
+ public:
+  explicit FakeTracks(const AssociationOptions& options) : table_(options) {}
+  size_t size_bytes() const override { return objects_.size() * sizeof(Seen); }
+  int object_count() const override {
+    return static_cast<int>(objects_.size());
+  }
+
+  TrackedFrame Follow(const TrackItem& item) {
+    const auto& image = static_cast<const FakeImage&>(*item.image);
+    std::vector<TrackEvent> dropped;
+    for (const int64_t id : table_.ids()) {
+      const int prompt = table_.at(id).prompt;
+      if (std::none_of(item.prompts.begin(), item.prompts.end(),
+                       [prompt](const TrackedPrompt& candidate) {
+                         return candidate.prompt == prompt;
+                       })) {
+        const std::vector<TrackEvent> ended = table_.RemovePrompt(prompt);
+        dropped.insert(dropped.end(), ended.begin(), ended.end());
+      }
+    }
+    for (const TrackEvent& event : dropped) objects_.erase(event.id);
+    std::vector<PropagatedObject> propagated;
+    for (auto& [id, seen] : objects_) {
+      const std::vector<Area> areas = Nearest(image, seen);
+      if (!areas.empty()) seen.area = areas.front();
+      propagated.push_back(
+          {id, areas.empty() ? -8.0f : 8.0f, MaskOfAreas(areas).values});
+    }
+    const ConceptFrame frame(frames_++, kGrid, kGrid, item.prompts,
+                             std::move(propagated), &table_);
+    for (const int64_t id : frame.plan().removals) objects_.erase(id);
+    for (const ObjectDetection& birth : frame.plan().births) {
+      const std::vector<float> mask = frame.BirthMask(birth);
+      const auto cell = static_cast<int>(
+          std::find(mask.begin(), mask.end(), 1.0f) - mask.begin());
+      const int colour =
+          image.ColourAt((static_cast<float>(cell % kGrid) + 0.5f) / kGrid,
+                         (static_cast<float>(cell / kGrid) + 0.5f) / kGrid);
+      for (const Area& area : image.AreasOf(colour)) {
+        if (cell % kGrid == area.x0 && cell / kGrid == area.y0) {
+          objects_[birth.id] = {colour, area};
+        }
+      }
+    }
+    return frame.Answer(std::move(dropped));
+  }
+
+ private:
+  struct Seen {
+    int colour = kNoColour;
+    Area area;
+  };
+
+  // The area of the colour whose centre is nearest, if it is near.
+  static std::vector<Area> Nearest(const FakeImage& image, const Seen& seen) {
+    constexpr int kFar = kGrid / 4;
+    std::vector<Area> found;
+    int best = kFar;
+    for (const Area& area : image.AreasOf(seen.colour)) {
+      const int distance =
+          (std::abs(area.x0 + area.x1 - seen.area.x0 - seen.area.x1) +
+           std::abs(area.y0 + area.y1 - seen.area.y0 - seen.area.y1)) /
+          2;
+      if (distance >= best) continue;
+      best = distance;
+      found = {area};
+    }
+    return found;
+  }
+
+  TrackTable table_;
+  std::map<int64_t, Seen> objects_;
+  int64_t frames_ = 0;
+};
+
 template <typename T>
 class FakePending final : public Pending<T> {
  public:
@@ -246,6 +328,7 @@ class FakeEngine final : public Engine {
     info_.mask_size = kGrid;
     info_.query_count = 200;
     info_.takes_clicks = script_->takes_clicks;
+    info_.tracks = script_->tracks;
   }
 
   HostAllocator& host_allocator() override { return allocator_; }
@@ -310,6 +393,22 @@ class FakeEngine final : public Engine {
     }
     return std::make_unique<FakePending<std::vector<ObjectCandidates>>>(
         std::move(results));
+  }
+
+  std::shared_ptr<StreamTracks> NewTracks(
+      const AssociationOptions& options) override {
+    return std::make_shared<FakeTracks>(options);
+  }
+
+  absl::StatusOr<std::vector<TrackedFrame>> Track(
+      absl::Span<const TrackItem> items) override {
+    SAM3_RETURN_IF_ERROR(script_->TakeFailure());
+    std::vector<TrackedFrame> frames;
+    for (const TrackItem& item : items) {
+      ++script_->frames_tracked;
+      frames.push_back(static_cast<FakeTracks&>(*item.tracks).Follow(item));
+    }
+    return frames;
   }
 
   absl::StatusOr<std::vector<NamedTensor>> RawConceptOutputs(

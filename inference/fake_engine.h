@@ -48,8 +48,10 @@ class FakeEngineScript {
   std::atomic<int64_t> pairs_with_masks{0};
   std::atomic<int64_t> objects_clicked{0};
   std::atomic<int64_t> objects_refined{0};
+  std::atomic<int64_t> frames_tracked{0};
   // What GetServerInfo and requests are told; read when the engine is made.
   bool takes_clicks = true;
+  bool tracks = true;
 
  private:
   mutable absl::Mutex mutex_;
@@ -70,6 +72,9 @@ class FakeEngineScript {
 // A click, or else the box's centre, masks the connected area under it; the two
 // other candidates are everything of that colour and the whole picture. On no
 // colour at all there is no object. Earlier logits raise the predicted IoU.
+//
+// A followed object is the area of its colour that is nearest to where it was
+// on the frame before; when none is near, there is nothing to be seen of it.
 //
 // `script` may be null; then nothing ever waits or fails.
 LoadedModel MakeFakeModel(std::shared_ptr<FakeEngineScript> script);

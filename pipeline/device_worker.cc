@@ -172,6 +172,7 @@ absl::Status DeviceWorker::Process(std::vector<Work>& works) {
   if (works.empty()) return absl::OkStatus();
   SAM3_RETURN_IF_ERROR(GroundAll(absl::MakeSpan(works)));
   SAM3_RETURN_IF_ERROR(ClickAll(absl::MakeSpan(works)));
+  SAM3_RETURN_IF_ERROR(TrackAll(absl::MakeSpan(works)));
   const absl::Time grounded = clock_.Now();
   metrics_.ground_seconds.Observe(grounded - encoded);
   for (Work& work : works) {
@@ -329,6 +330,27 @@ absl::Status DeviceWorker::ClickAll(absl::Span<Work> works) {
     for (size_t i = 0; i < work.input.objects.size(); ++i) {
       work.output.objects.push_back(std::move(found[next++]));
     }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DeviceWorker::TrackAll(absl::Span<Work> works) {
+  std::vector<TrackItem> items;
+  for (const Work& work : works) {
+    if (work.input.tracks == nullptr) continue;
+    TrackItem item{work.input.tracks, work.input.embedding, {}};
+    for (size_t i = 0; i < work.input.prompt_numbers.size(); ++i) {
+      item.prompts.push_back(
+          {work.input.prompt_numbers[i], &work.output.detections[i]});
+    }
+    items.push_back(std::move(item));
+  }
+  if (items.empty()) return absl::OkStatus();
+  SAM3_ASSIGN_OR_RETURN(std::vector<TrackedFrame> frames, engine_.Track(items));
+  size_t next = 0;
+  for (Work& work : works) {
+    if (work.input.tracks == nullptr) continue;
+    work.output.tracked = std::move(frames[next++]);
   }
   return absl::OkStatus();
 }

@@ -24,10 +24,11 @@ namespace sam3 {
 
 // The thread that owns one engine. It pulls a batch when the device is free,
 // encodes the pictures and texts that no cache has, grounds all (picture,
-// prompt) pairs in one call, masks all clicked objects in another and hands
-// every job its part. A job that nobody
-// waits for any more leaves between the two steps; its picture stays cached. A
-// second thread tells jobs whose deadline passes while the device is busy.
+// prompt) pairs in one call, masks all clicked objects in another, follows
+// the objects of all streams in a third and hands every job its part. A job
+// that nobody waits for any more leaves between the two steps; its picture
+// stays cached. A second thread tells jobs whose deadline passes while the
+// device is busy.
 //
 // Faults stay where they belong: a failed call fails the jobs of its batch and
 // no others; when the device is out of memory the caches are emptied and the
@@ -84,6 +85,7 @@ class DeviceWorker {
   void PublishMemory();
   absl::Status GroundAll(absl::Span<Work> works);
   absl::Status ClickAll(absl::Span<Work> works);
+  absl::Status TrackAll(absl::Span<Work> works);
   void Conclude(std::vector<Work> works, const absl::Status& status);
   void Fail(std::vector<Work> works, const absl::Status& status);
 

@@ -44,11 +44,17 @@ struct EngineInput {
   // With neither, the picture is only embedded.
   std::vector<EnginePrompt> prompts;
   std::vector<EngineObject> objects;
+  // A stream's objects, which this frame's prompts are followed with; null
+  // where nothing is followed.
+  std::shared_ptr<StreamTracks> tracks;
+  // The stream's numbers of the prompts, in order, with `tracks`.
+  std::vector<int> prompt_numbers;
 };
 
 struct EngineOutput {
   std::vector<Detections> detections;     // one per prompt, in order
   std::vector<ObjectCandidates> objects;  // one per object, in order
+  std::optional<TrackedFrame> tracked;    // where objects are followed
   bool embedding_cache_hit = false;
   absl::Duration queue;
   absl::Duration encode;

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "inference/base/status_macros.h"
 #include "pipeline/error_reason.h"
+#include "pipeline/track_options.h"
 
 namespace sam3 {
 namespace {
@@ -28,6 +29,7 @@ absl::Status WrongKind(absl::string_view field, absl::string_view source) {
 std::vector<ConceptPrompt> WithIds(std::vector<ConceptPrompt> prompts) {
   for (size_t i = 0; i < prompts.size(); ++i) {
     if (prompts[i].prompt_id.empty()) prompts[i].prompt_id = absl::StrCat(i);
+    prompts[i].stream_number = static_cast<int>(i);
   }
   return prompts;
 }
@@ -55,6 +57,7 @@ LocalStream::LocalStream(PipelineCore& core, uint64_t number,
       prompts_(std::make_shared<const std::vector<ConceptPrompt>>(
           WithIds(config_.prompts))),
       sampler_(config_.analyse_fps, config_.every_nth_frame),
+      next_prompt_number_(static_cast<int>(config_.prompts.size())),
       mailbox_(config_.delivery, kEveryMailbox),
       last_output_(core.clock.Now()) {}
 
@@ -62,6 +65,10 @@ LocalStream::~LocalStream() = default;
 
 absl::Status LocalStream::Start() {
   const bool pushed = config_.source == StreamSourceKind::kPushedFrames;
+  if (config_.track.has_value()) {
+    tracks_ =
+        core_.model.engine->NewTracks(MakeAssociationOptions(*config_.track));
+  }
   if (!pushed) {
     reader_ = MakeVideoReader(
         config_.file != nullptr ? config_.file->path() : "",
@@ -78,6 +85,7 @@ absl::Status LocalStream::Start() {
         .options = config_.options,
         .analyse_fps = config_.analyse_fps,
         .every_nth_frame = config_.every_nth_frame,
+        .track = config_.track,
         .limits = {options.max_frame_bytes, options.max_unsent_frames,
                    options.max_unsent_bytes, options.slow_consumer_timeout,
                    options.heartbeat_interval}});
@@ -190,6 +198,7 @@ void LocalStream::UpdatePrompts(PromptUpdate update) {
     for (ConceptPrompt& prompt : update.add) {
       absl::Status refused = CheckAdded(prompt, next);
       if (refused.ok()) {
+        prompt.stream_number = next_prompt_number_++;
         next.push_back(std::move(prompt));
       } else {
         Announce(PromptRejected{

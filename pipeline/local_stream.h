@@ -131,6 +131,7 @@ class LocalStream final : public StreamSession,
   std::shared_ptr<const std::vector<ConceptPrompt>> prompts_
       ABSL_GUARDED_BY(mutex_);
   FrameSampler sampler_ ABSL_GUARDED_BY(mutex_);
+  int next_prompt_number_ ABSL_GUARDED_BY(mutex_);
   std::deque<Encoded> encoded_ ABSL_GUARDED_BY(mutex_);
   bool decoding_ ABSL_GUARDED_BY(mutex_) = false;
   FrameMailbox mailbox_ ABSL_GUARDED_BY(mutex_);
@@ -159,6 +160,7 @@ class LocalStream final : public StreamSession,
 
   // Written once by Start(), before any frame can come.
   std::unique_ptr<VideoReader> reader_;
+  std::shared_ptr<StreamTracks> tracks_;  // null where nothing is followed
 };
 
 }  // namespace sam3

@@ -1,10 +1,12 @@
 // A stream's part on the device: its turns in the scheduler, and what becomes
 // of a frame from the moment that its batch is formed.
+#include <algorithm>
 #include <utility>
 
 #include "pipeline/local_stream.h"
 #include "pipeline/prompt_geometry.h"
 #include "pipeline/result_encoder.h"
+#include "pipeline/track_encoder.h"
 
 namespace sam3 {
 namespace {
@@ -27,6 +29,23 @@ size_t SizeOf(const FrameResult& result) {
     }
   }
   return bytes;
+}
+
+// Each event to its prompt's result; what has no result any more to the last.
+void GiveEvents(const std::vector<TrackEvent>& events,
+                const std::vector<ConceptPrompt>& prompts,
+                std::vector<FrameResult>* results) {
+  for (const TrackEvent& event : events) {
+    const auto prompt = std::find_if(prompts.begin(), prompts.end(),
+                                     [&event](const ConceptPrompt& p) {
+                                       return p.stream_number == event.prompt;
+                                     });
+    FrameResult& result =
+        prompt == prompts.end()
+            ? results->back()
+            : (*results)[static_cast<size_t>(prompt - prompts.begin())];
+    result.object_events.push_back(event);
+  }
 }
 
 }  // namespace
@@ -92,6 +111,17 @@ std::optional<EngineInput> LocalStream::TakeTurn(
     return std::nullopt;
   }
   input.prompts = *std::move(prompts);
+  if (tracks_ != nullptr) {
+    input.tracks = tracks_;
+    for (EnginePrompt& prompt : input.prompts) {
+      prompt.options.want_masks = true;
+      prompt.options.mask_logits = true;
+      prompt.options.max_detections = 0;
+    }
+    for (const ConceptPrompt& prompt : *(*frame)->prompts) {
+      input.prompt_numbers.push_back(prompt.stream_number);
+    }
+  }
   return input;
 }
 
@@ -128,8 +158,12 @@ void LocalStream::EncodeFrame(VideoFrame frame, const EngineOutput& output) {
   const int width = frame.image.width();
   const int height = frame.image.height();
   frame.image = Image();
-  absl::StatusOr<std::vector<PromptResult>> encoded = EncodeResults(
-      *frame.prompts, output.detections, config_.options, width, height);
+  absl::StatusOr<std::vector<PromptResult>> encoded =
+      output.tracked.has_value()
+          ? EncodeTracks(*frame.prompts, output.detections, *output.tracked,
+                         config_.options, width, height)
+          : EncodeResults(*frame.prompts, output.detections, config_.options,
+                          width, height);
   const absl::Time end = core_.clock.Now();
   core_.metrics.post_seconds.Observe(end - start);
   core_.metrics.frame_age_seconds.Observe(end - frame.arrived);
@@ -144,11 +178,15 @@ void LocalStream::EncodeFrame(VideoFrame frame, const EngineOutput& output) {
                          height,
                          std::move(prompt),
                          false,
+                         {},
                          {}};
       bytes += SizeOf(result);
       results.push_back(std::move(result));
     }
     if (!results.empty()) {
+      if (output.tracked.has_value()) {
+        GiveEvents(output.tracked->events, *frame.prompts, &results);
+      }
       results.back().last_in_frame = true;
       results.back().timings = {frame.decode,  output.queue,
                                 output.encode, output.ground,

@@ -42,6 +42,9 @@ Box MaskBox(const MaskRuns& runs);
 // Area of the intersection of two masks of the same size.
 int64_t MaskIntersection(const MaskRuns& a, const MaskRuns& b);
 
+// What of `a` is not in `b`, a mask of the same size.
+MaskRuns MaskDifference(const MaskRuns& a, const MaskRuns& b);
+
 // Turns runs into what goes on the wire. `runs` already has the resolution
 // that `options` asks for; only format and polygon options are read. Not for
 // MaskFormat::kLogits, which runs do not have.

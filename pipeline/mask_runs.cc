@@ -229,6 +229,26 @@ int64_t MaskIntersection(const MaskRuns& a, const MaskRuns& b) {
   return common;
 }
 
+MaskRuns MaskDifference(const MaskRuns& a, const MaskRuns& b) {
+  SAM3_CHECK(a.width == b.width && a.height == b.height);
+  MaskRuns out{a.width, a.height, {}};
+  RunWriter writer(&out.counts);
+  size_t i = 0;
+  size_t j = 0;
+  uint32_t left_a = a.counts.empty() ? 0 : a.counts[0];
+  uint32_t left_b = b.counts.empty() ? 0 : b.counts[0];
+  while (i < a.counts.size() && j < b.counts.size()) {
+    const uint32_t step = std::min(left_a, left_b);
+    writer.Add(i % 2 == 1 && j % 2 == 0, step);
+    left_a -= step;
+    left_b -= step;
+    if (left_a == 0 && ++i < a.counts.size()) left_a = a.counts[i];
+    if (left_b == 0 && ++j < b.counts.size()) left_b = b.counts[j];
+  }
+  writer.Finish();
+  return out;
+}
+
 std::vector<int> SuppressOverlaps(absl::Span<const MaskRuns> masks,
                                   absl::Span<const int> order,
                                   float iou_threshold) {

@@ -1,11 +1,11 @@
 #include "pipeline/result_encoder.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <utility>
 
 #include "inference/base/status_macros.h"
+#include "pipeline/mask_at.h"
 #include "pipeline/mask_codec.h"
 
 namespace sam3 {
@@ -51,33 +51,6 @@ std::vector<char> Survivors(const std::vector<Candidate>& candidates,
     survives[kept] = 1;
   }
   return survives;
-}
-
-// `full` is `low` at full resolution.
-absl::StatusOr<EncodedMask> EncodeAt(const MaskRuns& full,
-                                     const LowResMask& low,
-                                     const MaskOptions& options) {
-  int width = full.width;
-  int height = full.height;
-  const int longest = std::max(width, height);
-  if (options.resolution == MaskResolution::kModel) {
-    width = low.width;
-    height = low.height;
-  } else if (options.resolution == MaskResolution::kMaxSide &&
-             options.max_side < longest) {
-    const double scale = static_cast<double>(options.max_side) / longest;
-    const auto scaled = [scale](int side) {
-      return std::max(1, static_cast<int>(std::lround(side * scale)));
-    };
-    width = scaled(width);
-    height = scaled(height);
-  }
-  if (options.format == MaskFormat::kLogits) {
-    return EncodedMask(LogitsFromLowRes(low, width, height));
-  }
-  const bool at_full = width == full.width && height == full.height;
-  return at_full ? EncodeMask(full, options)
-                 : EncodeMask(RunsFromLowRes(low, width, height), options);
 }
 
 }  // namespace
@@ -129,7 +102,7 @@ absl::StatusOr<std::vector<PromptResult>> EncodeResults(
     if (options.fields.mask && options.mask.format != MaskFormat::kNone) {
       SAM3_ASSIGN_OR_RETURN(
           instance.mask,
-          EncodeAt(candidate.runs, detection.mask, options.mask));
+          EncodeMaskAt(candidate.runs, detection.mask, options.mask));
     }
     instances.push_back(std::move(instance));
   }
@@ -154,7 +127,7 @@ absl::StatusOr<std::vector<ObjectResult>> EncodeObjects(
       mask.area = MaskArea(runs);
       if (with_mask) {
         SAM3_ASSIGN_OR_RETURN(mask.mask,
-                              EncodeAt(runs, candidate.mask, options.mask));
+                              EncodeMaskAt(runs, candidate.mask, options.mask));
       }
       results[i].masks.push_back(std::move(mask));
       if (!options.return_all_candidates) break;

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "inference/association/track_table.h"
 #include "inference/geometry.h"
 #include "inference/prompt.h"
 #include "pipeline/mask.h"
@@ -35,6 +36,8 @@ struct ConceptPrompt {
   TokenizedText tokens;
   std::vector<ExemplarBox> exemplars;
   std::optional<float> score_threshold;
+  // Of a stream that follows objects: its own number, never used for another.
+  int stream_number = 0;
 };
 
 // Which parts of a result are worth computing and sending.
@@ -84,6 +87,9 @@ struct Instance {
   Box box;           // tight on the mask, pixels, half-open
   int64_t area = 0;  // pixels of the full-resolution mask
   EncodedMask mask;
+  // Of followed objects only.
+  std::optional<int64_t> object_id = std::nullopt;
+  TrackState state = TrackState::kConfirmed;
 };
 
 struct PromptResult {

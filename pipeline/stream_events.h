@@ -23,6 +23,12 @@ enum class FrameDelivery { kLatest, kEvery };
 
 enum class StreamSourceKind { kPushedFrames, kPushedChunks, kFile };
 
+// Whether, and how, objects are followed from frame to frame.
+struct TrackConfig {
+  int confirmation_delay_frames = 0;
+  int max_objects = 64;
+};
+
 struct StreamConfig {
   StreamSourceKind source = StreamSourceKind::kPushedFrames;
   std::shared_ptr<const MediaFile> file;  // of a kFile source
@@ -35,6 +41,8 @@ struct StreamConfig {
   double analyse_fps = 0;
   // Only every n-th decoded frame; 1 = all. Not both.
   int every_nth_frame = 1;
+  // Absent: each frame is on its own.
+  std::optional<TrackConfig> track;
 };
 
 // An encoded still pushed as one frame.
@@ -76,6 +84,7 @@ struct StreamStarted {
   ConceptOptions options;
   double analyse_fps = 0;
   int every_nth_frame = 1;
+  std::optional<TrackConfig> track;
   StreamLimits limits;
 };
 
@@ -89,6 +98,7 @@ struct FrameResult {
   PromptResult result;
   bool last_in_frame = false;
   RequestTimings timings;  // set on the last result of a frame
+  std::vector<TrackEvent> object_events = {};
 };
 
 // A run of frames that will get no result.

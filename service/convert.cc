@@ -34,8 +34,30 @@ v1::DropReason DropReasonToProto(DropReason reason) {
   return v1::DROP_REASON_UNSPECIFIED;
 }
 
+v1::ObjectState StateToProto(TrackState state) {
+  switch (state) {
+    case TrackState::kTentative:
+      return v1::OBJECT_STATE_TENTATIVE;
+    case TrackState::kConfirmed:
+      return v1::OBJECT_STATE_CONFIRMED;
+    case TrackState::kLost:
+      return v1::OBJECT_STATE_LOST;
+    case TrackState::kRecovered:
+      return v1::OBJECT_STATE_RECOVERED;
+    case TrackState::kRetracted:
+      return v1::OBJECT_STATE_RETRACTED;
+    case TrackState::kEnded:
+      return v1::OBJECT_STATE_ENDED;
+  }
+  return v1::OBJECT_STATE_UNSPECIFIED;
+}
+
 v1::Instance InstanceToProto(Instance instance) {
   v1::Instance out;
+  if (instance.object_id.has_value()) {
+    out.set_object_id(*instance.object_id);
+    out.set_state(StateToProto(instance.state));
+  }
   out.set_score(instance.score);
   out.set_query_score(instance.query_score);
   out.set_presence_score(instance.presence_score);
@@ -98,7 +120,13 @@ struct EventWriter {
     policy->set_delivery(event.delivery == FrameDelivery::kLatest
                              ? v1::StreamConfig::DELIVERY_LATEST
                              : v1::StreamConfig::DELIVERY_EVERY);
-    policy->set_task(v1::StreamConfig::TASK_DETECT);
+    policy->set_task(event.track.has_value() ? v1::StreamConfig::TASK_TRACK
+                                             : v1::StreamConfig::TASK_DETECT);
+    if (event.track.has_value()) {
+      policy->set_confirmation_delay_frames(
+          event.track->confirmation_delay_frames);
+      policy->set_max_objects(event.track->max_objects);
+    }
     policy->set_score_threshold(event.options.score_threshold);
     if (event.options.nms_iou_threshold.has_value()) {
       policy->mutable_nms()->set_iou_threshold(
@@ -136,6 +164,11 @@ struct EventWriter {
     result->set_last_in_frame(event.last_in_frame);
     if (event.last_in_frame) {
       *result->mutable_timings() = ToProto(event.timings);
+    }
+    for (const TrackEvent& object : event.object_events) {
+      auto* added = result->add_object_events();
+      added->set_object_id(object.id);
+      added->set_state(StateToProto(object.state));
     }
   }
   void operator()(const FramesDropped& event) const {

@@ -13,6 +13,7 @@
 #include "service/concept_text.h"
 #include "service/convert.h"
 #include "service/field_selection.h"
+#include "service/track_config.h"
 
 namespace sam3 {
 namespace {
@@ -24,10 +25,8 @@ constexpr float kMaxTolerance = 100.0f;
 constexpr size_t kMaxImageIdBytes = 128;
 
 bool IsPrintable(absl::string_view text) {
-  for (const char c : text) {
-    if (!absl::ascii_isprint(static_cast<unsigned char>(c))) return false;
-  }
-  return true;
+  return std::all_of(text.begin(), text.end(),
+                     [](unsigned char c) { return absl::ascii_isprint(c); });
 }
 
 }  // namespace
@@ -423,11 +422,11 @@ absl::StatusOr<StreamConfig> RequestValidator::ValidateStream(
                    reason::kSourceNotAllowed),
         "config.url");
   }
-  if (config.task() == v1::StreamConfig::TASK_TRACK) {
+  if (config.task() == v1::StreamConfig::TASK_TRACK && !model_.tracks) {
     return WithField(
         WithReason(absl::UnimplementedError(
-                       "config.task: this server does not track yet; use "
-                       "TASK_DETECT"),
+                       "config.task: the model that is served has no memory of "
+                       "videos; use TASK_DETECT"),
                    reason::kNotOffered),
         "config.task");
   }
@@ -470,6 +469,9 @@ absl::StatusOr<StreamConfig> RequestValidator::ValidateStream(
     checker.Violate("config.every_nth_frame",
                     "cannot be combined with analyse_fps");
   }
+  out.track = ReadTrackConfig(config, [&checker](auto field, auto what) {
+    checker.Violate(std::move(field), std::move(what));
+  });
   out.analyse_fps = config.analyse_fps();
   out.every_nth_frame = std::max(1, config.every_nth_frame());
   SAM3_RETURN_IF_ERROR(checker.status());

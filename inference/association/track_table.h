@@ -109,7 +109,7 @@ class TrackTable {
   bool InHotstart(const Track& track, int64_t frame) const;
   void CountDuplicates(absl::Span<const int64_t> matched, int64_t frame);
 
-  const AssociationOptions options_;
+  AssociationOptions options_;
   int64_t next_id_ = 0;
   int64_t last_frame_ = -1;
   std::map<int64_t, Track> tracks_;

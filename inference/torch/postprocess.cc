@@ -42,8 +42,10 @@ Detections SelectDetections(const at::Tensor& logits, const at::Tensor& boxes,
   return result;
 }
 
-void AttachMasks(const at::Tensor& logits, Detections* detections) {
-  const at::Tensor masks = logits.sigmoid().cpu().contiguous();
+void AttachMasks(const at::Tensor& logits, bool as_logits,
+                 Detections* detections) {
+  const at::Tensor masks =
+      (as_logits ? logits.to(at::kFloat) : logits.sigmoid()).cpu().contiguous();
   const auto area = static_cast<size_t>(masks.size(1) * masks.size(2));
   const float* values = masks.const_data_ptr<float>();
   for (size_t i = 0; i < detections->detections.size(); ++i) {
@@ -51,7 +53,7 @@ void AttachMasks(const at::Tensor& logits, Detections* detections) {
     mask.width = static_cast<int>(masks.size(2));
     mask.height = static_cast<int>(masks.size(1));
     mask.values.assign(values + i * area, values + (i + 1) * area);
-    mask.threshold = 0.5f;
+    mask.threshold = as_logits ? 0.0f : 0.5f;
   }
 }
 

@@ -16,7 +16,9 @@ Detections SelectDetections(const at::Tensor& logits, const at::Tensor& boxes,
                             float presence_logit, const GroundOptions& options);
 
 // Gives `detections` their masks: logits [K, h, w] in their order. The
-// reference thresholds upsampled probabilities, so probabilities are kept.
-void AttachMasks(const at::Tensor& logits, Detections* detections);
+// reference thresholds upsampled probabilities, so probabilities are kept, or
+// the logits where they are asked for.
+void AttachMasks(const at::Tensor& logits, bool as_logits,
+                 Detections* detections);
 
 }  // namespace sam3

@@ -21,9 +21,11 @@
 #include "inference/torch/guard.h"
 #include "inference/torch/host_facts.h"
 #include "inference/torch/interactive/interactive_head.h"
+#include "inference/torch/model_heads.h"
 #include "inference/torch/postprocess.h"
 #include "inference/torch/preprocess.h"
 #include "inference/torch/torch_image.h"
+#include "inference/torch/track_batch.h"
 #include "inference/torch/weights.h"
 
 namespace sam3 {
@@ -35,19 +37,6 @@ class TorchText final : public TextEmbedding {
   size_t size_bytes() const override { return tokens.nbytes(); }
   const at::Tensor tokens;  // [L, C]
 };
-
-// What the published file has for following objects through a video, which no
-// picture needs.
-constexpr const char* kMemoryTensors[] = {
-    "mask_downsample.",
-    "memory_attention.",
-    "memory_encoder.",
-    "memory_temporal_positional_encoding",
-    "no_memory_positional_encoding",
-    "no_object_pointer",
-    "object_pointer_proj.",
-    "occlusion_spatial_embedding_parameter",
-    "temporal_positional_encoding_projection_layer."};
 
 // Pairs, and pictures, whose large activations fit a budget go through the
 // model together.
@@ -125,6 +114,7 @@ class PendingDetections final : public Pending<std::vector<Detections>> {
           0, at::tensor(kept).to(detector_.device()));
       AttachMasks(
           detector_.mask_head().Masks(pixels[static_cast<int64_t>(i)], queries),
+          items_[first + static_cast<size_t>(row)].options.mask_logits,
           &result);
     }
   }
@@ -145,12 +135,11 @@ NamedTensor ToNamed(std::string name, const at::Tensor& tensor) {
 
 class TorchEngine final : public Engine {
  public:
-  // `clicks` may be null.
-  TorchEngine(Checkpoint checkpoint, std::unique_ptr<Detector> detector,
-              std::unique_ptr<InteractiveHead> clicks, EngineInfo info)
+  TorchEngine(Checkpoint checkpoint, ModelHeads heads, EngineInfo info)
       : checkpoint_(std::move(checkpoint)),
-        detector_(std::move(detector)),
-        clicks_(std::move(clicks)),
+        detector_(std::move(heads.detector)),
+        clicks_(std::move(heads.clicks)),
+        tracker_(std::move(heads.tracker)),
         info_(std::move(info)),
         pairs_per_pass_(PairsPerPass(detector_->config(), detector_->device(),
                                      detector_->dtype())) {}
@@ -223,6 +212,28 @@ class TorchEngine final : public Engine {
       return absl::OkStatus();
     }));
     return pending;
+  }
+
+  std::shared_ptr<StreamTracks> NewTracks(
+      const AssociationOptions& options) override {
+    return std::make_shared<TorchTracks>(options);
+  }
+
+  absl::StatusOr<std::vector<TrackedFrame>> Track(
+      absl::Span<const TrackItem> items) override {
+    if (tracker_ == nullptr) {
+      return absl::FailedPreconditionError(
+          "this model folder has no memory of videos: it does not track");
+    }
+    const absl::Time started = clock_.Now();
+    std::vector<TrackedFrame> frames;
+    SAM3_RETURN_IF_ERROR(GuardTorch([&] {
+      frames = TrackConcepts(*clicks_, *tracker_, detector_->config(), items);
+      return absl::OkStatus();
+    }));
+    const absl::Duration spent = clock_.Now() - started;
+    for (TrackedFrame& frame : frames) frame.track = spent;
+    return frames;
   }
 
   absl::StatusOr<std::vector<NamedTensor>> RawConceptOutputs(
@@ -368,6 +379,7 @@ class TorchEngine final : public Engine {
   const Checkpoint checkpoint_;
   const std::unique_ptr<Detector> detector_;
   const std::unique_ptr<InteractiveHead> clicks_;
+  const std::unique_ptr<TrackerHead> tracker_;
   const EngineInfo info_;
   const int64_t pairs_per_pass_;
 };
@@ -414,29 +426,18 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateTorchEngine(
   const bool bf16 = options.dtype == DtypeChoice::kBf16 ||
                     (options.dtype == DtypeChoice::kAuto && device.is_cuda());
 
-  std::unique_ptr<Detector> detector;
-  std::unique_ptr<InteractiveHead> clicks;
+  ModelHeads heads;
   int64_t parameter_count = 0;
-  SAM3_RETURN_IF_ERROR(GuardTorch([&] {
+  SAM3_RETURN_IF_ERROR(GuardTorch([&]() -> absl::Status {
     if (options.cpu_threads > 0) at::set_num_threads(options.cpu_threads);
     // The reference's fp32 is fp32; TF32 must be asked for.
     at::globalContext().setAllowTF32CuBLAS(false);
     at::globalContext().setAllowTF32CuDNN(false);
     WeightReader weights(checkpoint, device, bf16 ? at::kBFloat16 : at::kFloat);
-    detector = std::make_unique<Detector>(weights, config, options.class_token);
-    // A detector's configuration beside a whole model's file asks for the
-    // detector alone.
-    if (config.interactive.has_value() && weights.Has("tracker_")) {
-      clicks = std::make_unique<InteractiveHead>(weights, config);
-      for (const char* memory : kMemoryTensors) {
-        weights.SkipAll(absl::StrCat("tracker_model.", memory));
-      }
-    } else {
-      weights.SkipAll("tracker_model.");
-      weights.SkipAll("tracker_neck.");
-    }
+    SAM3_ASSIGN_OR_RETURN(heads,
+                          ReadModelHeads(weights, config, options.class_token));
     parameter_count = weights.parameter_count();
-    return weights.Finish();
+    return absl::OkStatus();
   }));
 
   ContentHash hash;
@@ -458,9 +459,9 @@ absl::StatusOr<std::unique_ptr<Engine>> CreateTorchEngine(
   info.image_size = config.vit.image_size;
   info.mask_size = config.mask_size();
   info.query_count = config.query_count;
-  info.takes_clicks = clicks != nullptr;
-  return std::make_unique<TorchEngine>(std::move(checkpoint),
-                                       std::move(detector), std::move(clicks),
+  info.takes_clicks = heads.clicks != nullptr;
+  info.tracks = heads.tracker != nullptr;
+  return std::make_unique<TorchEngine>(std::move(checkpoint), std::move(heads),
                                        std::move(info));
 }
 

@@ -20,7 +20,9 @@ constexpr int64_t kMaxDeflateRatio = 1032;
 // Of 16 bits in four channels.
 constexpr size_t kMaxPixelBytes = 8;
 // What encoders may have left behind the last row.
-constexpr size_t kMaxSurplusBytes = 8 << 10;
+constexpr size_t kMaxSurplusBytes = 4 << 10;
+// libpng reads so much ahead.
+constexpr size_t kReadAheadBytes = 4 << 10;
 // PLTE and tRNS are small; everything else is skipped.
 constexpr png_alloc_size_t kMaxChunkMemory = 1 << 20;
 
@@ -85,6 +87,7 @@ class PngReader {
     info_ = png_create_info_struct(png_);
     if (info_ == nullptr) return false;
     png_set_chunk_malloc_max(png_, kMaxChunkMemory);
+    png_set_compression_buffer_size(png_, kReadAheadBytes);
     // Text, colour profiles and the like cost time and memory and change no
     // pixel here.
     png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);

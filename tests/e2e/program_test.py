@@ -349,7 +349,7 @@ class ProgramTest(unittest.TestCase):
                 told = run(*by_file)
                 self.assertEqual(told.returncode, 0, told.stderr)
                 typo = run(*info, env={"SAM3_API_KEY": text[:-1]})
-                self.assertEqual(typo.returncode, 3)
+                self.assertEqual(typo.returncode, 2)
                 self.assertIn("SAM3_API_KEY: the key is not whole", typo.stderr)
                 examined = run(CTL, "doctor", "--server", server.address,
                                "--tls-ca", cert)
@@ -390,7 +390,7 @@ class ProgramTest(unittest.TestCase):
             # Nobody answers there (RFC 5737), and nobody is asked.
             far = run(CTL, "info", "--server", "192.0.2.1:50051",
                       env={"SAM3_API_KEY": text})
-            self.assertEqual(far.returncode, 3)
+            self.assertEqual(far.returncode, 2)
             self.assertIn("add --tls", far.stderr)
             self.assertNotIn(text, far.stderr)
 

@@ -88,6 +88,81 @@ class StreamRpcTest : public ServerFixture {
   v1::StreamSummary summary_;
 };
 
+TEST_F(StreamRpcTest, FollowedObjectsHaveNumbersAndStates) {
+  OpenCall();
+  v1::SegmentStreamRequest config = Config();
+  config.mutable_config()->set_task(v1::StreamConfig::TASK_TRACK);
+  config.mutable_config()->set_confirmation_delay_frames(2);
+  stream_->Write(config);
+  for (int i = 0; i < 4; ++i) {
+    stream_->Write(Frame(DrawAreasPng(64, 64, {{"red", 8 + i, 8, 16, 16}})));
+  }
+  stream_->WritesDone();
+  std::vector<v1::ObjectState> states;
+  std::vector<v1::ObjectState> events;
+  v1::SegmentStreamResponse response;
+  while (stream_->Read(&response)) {
+    if (response.has_started()) {
+      EXPECT_EQ(response.started().policy().task(),
+                v1::StreamConfig::TASK_TRACK);
+      EXPECT_EQ(response.started().policy().confirmation_delay_frames(), 2);
+      EXPECT_EQ(response.started().policy().max_objects(), 64);
+    }
+    if (!response.has_result()) continue;
+    for (const auto& event : response.result().object_events()) {
+      events.push_back(event.state());
+    }
+    ASSERT_EQ(response.result().result().instances_size(), 1);
+    const v1::Instance& instance = response.result().result().instances(0);
+    EXPECT_TRUE(instance.has_object_id());
+    EXPECT_EQ(instance.object_id(), 0);
+    states.push_back(instance.state());
+  }
+  EXPECT_TRUE(stream_->Finish().ok());
+  EXPECT_THAT(states, testing::ElementsAre(v1::OBJECT_STATE_TENTATIVE,
+                                           v1::OBJECT_STATE_TENTATIVE,
+                                           v1::OBJECT_STATE_CONFIRMED,
+                                           v1::OBJECT_STATE_CONFIRMED));
+  EXPECT_THAT(events, testing::ElementsAre(v1::OBJECT_STATE_TENTATIVE,
+                                           v1::OBJECT_STATE_CONFIRMED));
+}
+
+TEST_F(StreamRpcTest, AModelWithoutMemoryDoesNotFollow) {
+  script_->tracks = false;
+  StartServer({}, {});
+  OpenCall();
+  v1::SegmentStreamRequest config = Config();
+  config.mutable_config()->set_task(v1::StreamConfig::TASK_TRACK);
+  stream_->Write(config);
+  stream_->WritesDone();
+  const grpc::Status status = ReadToTheEnd();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_EQ(ReasonIn(status), "NOT_OFFERED");
+}
+
+TEST_F(StreamRpcTest, WhatDoesNotGoWithFollowingIsTold) {
+  const auto refused = [this](auto change) {
+    v1::SegmentStreamRequest config = Config();
+    config.mutable_config()->set_task(v1::StreamConfig::TASK_TRACK);
+    change(config.mutable_config());
+    OpenCall();
+    stream_->Write(config);
+    stream_->WritesDone();
+    return FieldsIn(ReadToTheEnd());
+  };
+  EXPECT_THAT(
+      refused([](auto* c) { c->mutable_nms()->set_iou_threshold(0.5); }),
+      testing::ElementsAre("config.nms"));
+  EXPECT_THAT(refused([](auto* c) { c->set_max_instances_per_prompt(3); }),
+              testing::ElementsAre("config.max_instances_per_prompt"));
+  EXPECT_THAT(refused([](auto* c) {
+                c->set_confirmation_delay_frames(16);
+                c->set_max_objects(257);
+              }),
+              testing::ElementsAre("config.confirmation_delay_frames",
+                                   "config.max_objects"));
+}
+
 TEST_F(StreamRpcTest, PushedFramesAreAnsweredInOrderAndSummedUp) {
   OpenCall();
   stream_->Write(Config());
@@ -229,9 +304,6 @@ TEST_F(StreamRpcTest, BrokenConfigurationsAreRefusedWhole) {
   config = Config();
   config.mutable_config()->set_url("rtsp://camera");
   refused(config, grpc::StatusCode::PERMISSION_DENIED, "config.url");
-  config = Config();
-  config.mutable_config()->set_task(v1::StreamConfig::TASK_TRACK);
-  refused(config, grpc::StatusCode::UNIMPLEMENTED, "config.task");
   config = Config();
   config.mutable_config()->set_model_id("sam2");
   refused(config, grpc::StatusCode::NOT_FOUND, "config.model_id");

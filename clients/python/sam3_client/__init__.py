@@ -25,7 +25,7 @@ from sam3_client.server_files import ServerFile
 from sam3_client.server_info import Explanation, ServerInfo
 from sam3_client.stream import Stream
 from sam3_client.stream_events import (FrameRefused, FrameResult,
-                                       FramesDropped, GoingAway,
+                                       FramesDropped, GoingAway, ObjectEvent,
                                        PromptRejected, PromptsUpdated,
                                        SourceEvent, StreamEvent, StreamStarted,
                                        StreamSummary)
@@ -35,9 +35,9 @@ __all__ = [
     "Box", "BoxLike", "Client", "CocoRle", "EmbeddedImage", "Explanation",
     "Frame", "FrameRefused", "FrameResult", "FramesDropped", "GoingAway",
     "ImageInfo", "ImageLike", "Instance", "Mask", "MaskFormat", "MaskOptions",
-    "ObjectMask", "ObjectPrompt", "ObjectResult", "ObjectsResult", "Picture",
-    "Point", "PointLike", "Prompt", "PromptLike", "PromptRejected",
-    "PromptResult", "PromptsUpdated", "RetryPolicy", "Ring", "Sam3Error",
+    "ObjectEvent", "ObjectMask", "ObjectPrompt", "ObjectResult",
+    "ObjectsResult", "Picture", "Point", "PointLike", "Prompt", "PromptLike",
+    "PromptRejected", "PromptResult", "PromptsUpdated", "RetryPolicy", "Ring", "Sam3Error",
     "SegmentResult", "ServerFile", "ServerInfo", "SourceEvent", "Stream",
     "StreamEvent", "StreamSource", "StreamStarted", "StreamSummary", "Timings",
     "Tls", "VideoChunks", "Violation", "decode_rle", "encode_picture",

@@ -193,14 +193,19 @@ class Client:
                max_instances: int = 0,
                mask_format: Union[MaskFormat, MaskOptions] = "rle",
                analyse_fps: float = 0.0, every_nth_frame: int = 0,
-               frame_format: FileFormat = "jpeg", frame_quality: int = 95,
+               track: bool = False, confirmation_delay_frames: int = 0,
+               max_objects: int = 0, frame_format: FileFormat = "jpeg", frame_quality: int = 95,
                model_id: str = "", timeout: Optional[float] = None) -> Stream:
         """Answers prompts on every frame of a video; see Stream.
 
         `source`: an iterable of pictures, the path of a video file, and more
         (StreamSource). `delivery`: "every" answers every frame and slows the
         source down; "latest" answers the newest and reports the others.
-        `analyse_fps` or `every_nth_frame` thin the frames out. Arrays become
+        `analyse_fps` or `every_nth_frame` thin the frames out. `track` follows
+        what is found: instances have an `object_id`, and frames tell
+        `object_events`; a new object is tentative for
+        `confirmation_delay_frames` (0..15), and at most `max_objects` are
+        followed at a time (0 is the server's 64). Arrays become
         files of `frame_format`: a frame may have 4 MiB by default, which a PNG
         soon exceeds. `timeout` ends the whole stream; None is no limit.
         """
@@ -213,7 +218,10 @@ class Client:
             nms=_nms_to_proto(nms), max_instances_per_prompt=max_instances,
             mask_options=mask_options_to_proto(mask_format),
             analyse_fps=analyse_fps, every_nth_frame=every_nth_frame,
-            model_id=model_id)
+            task=(stream_pb2.StreamConfig.TASK_TRACK if track
+                  else stream_pb2.StreamConfig.TASK_DETECT),
+            confirmation_delay_frames=confirmation_delay_frames,
+            max_objects=max_objects, model_id=model_id)
         describe_source(source, config)
         return Stream(
             lambda requests: self._stub.SegmentStream(

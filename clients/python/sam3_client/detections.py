@@ -27,7 +27,9 @@ def make_detections(results: Sequence[PromptResult], width: int,
              for instance in result.instances]
     if not found:
         return supervision.Detections.empty()
+    ids = [instance.object_id for _, instance in found]
     return supervision.Detections(
+        tracker_id=None if None in ids else np.array(ids),
         xyxy=np.stack([instance.box for _, instance in found]),
         mask=_masks([instance for _, instance in found], width, height),
         confidence=np.array([instance.score for _, instance in found],

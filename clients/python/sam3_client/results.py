@@ -85,6 +85,10 @@ class Instance:
     """Pixels inside the mask at full resolution."""
     encoded_mask: Optional[Mask]
     """The mask as it came; None with mask_format="none"."""
+    object_id: Optional[int] = None
+    """On a stream that tracks: the object's number, its own for good."""
+    state: str = ""
+    """On a stream that tracks: "TENTATIVE", "CONFIRMED" or "LOST"."""
 
     @cached_property
     def mask(self) -> npt.NDArray[np.bool_]:
@@ -231,11 +235,23 @@ def _mask_from_proto(found: Union[result_pb2.Instance, result_pb2.ObjectMask]
     return Mask(found.mask) if found.HasField("mask") else None
 
 
+def object_state_name(state: int) -> str:
+    """"" for what is not followed; a later version's state is its number."""
+    if state == result_pb2.OBJECT_STATE_UNSPECIFIED:
+        return ""
+    if state not in result_pb2.ObjectState.values():
+        return str(state)
+    name = result_pb2.ObjectState.Name(result_pb2.ObjectState.ValueType(state))
+    return str(name.removeprefix("OBJECT_STATE_"))
+
+
 def prompt_result_from_proto(result: result_pb2.PromptResult) -> PromptResult:
     instances = [
         Instance(found.score, found.query_score, found.presence_score,
                  _corners(found.box), _corners(found.detector_box),
-                 found.area_px, _mask_from_proto(found))
+                 found.area_px, _mask_from_proto(found),
+                 found.object_id if found.HasField("object_id") else None,
+                 object_state_name(found.state))
         for found in result.instances]
     return PromptResult(result.prompt_index, result.prompt_id, result.text,
                         result.presence_score, instances)

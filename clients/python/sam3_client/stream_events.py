@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 from sam3_client._proto.sam3.v1 import stream_pb2
 from sam3_client.detections import make_detections
 from sam3_client.errors import Sam3Error, error_from_status
-from sam3_client.results import PromptResult, Timings, prompt_result_from_proto
-from sam3_client.results import seconds_of, timings_from_proto
+from sam3_client.results import (PromptResult, Timings, object_state_name,
+                                 prompt_result_from_proto, seconds_of,
+                                 timings_from_proto)
 
 if TYPE_CHECKING:
     import supervision
@@ -29,6 +30,15 @@ class StreamStarted:
     """Nominal; 0 when not known yet."""
 
 
+@dataclass(frozen=True)
+class ObjectEvent:
+    """A followed object has come, gone or changed."""
+
+    object_id: int
+    state: str
+    """"TENTATIVE", "CONFIRMED", "LOST", "RECOVERED", "RETRACTED" or "ENDED"."""
+
+
 @dataclass(frozen=True, eq=False)
 class FrameResult:
     """The answer on one frame. Frame indexes never decrease."""
@@ -45,6 +55,8 @@ class FrameResult:
     results: list[PromptResult]
     """One per prompt, in the prompts' order."""
     timings: Timings
+    object_events: tuple[ObjectEvent, ...] = ()
+    """On a stream that tracks, in the order in which they happened."""
 
     def to_detections(self) -> supervision.Detections:
         """As SegmentResult.to_detections."""
@@ -143,6 +155,7 @@ class EventReader:
     def __init__(self) -> None:
         self._frame_index = -1
         self._results: list[PromptResult] = []
+        self._events: list[ObjectEvent] = []
 
     def read(self, message: stream_pb2.SegmentStreamResponse
              ) -> Optional[StreamEvent]:
@@ -190,16 +203,20 @@ class EventReader:
         # A frame that was begun and not completed was dropped; that is told.
         if frame.frame_index != self._frame_index:
             self._frame_index = frame.frame_index
-            self._results = []
+            self._results, self._events = [], []
         self._results.append(prompt_result_from_proto(frame.result))
+        self._events += [
+            ObjectEvent(event.object_id, object_state_name(event.state))
+            for event in frame.object_events]
         if not frame.last_in_frame:
             return None
         results = sorted(self._results, key=lambda r: r.prompt_index)
-        self._results = []
+        self._results, events = [], tuple(self._events)
+        self._events = []
         taken = None
         if frame.HasField("capture_time"):
             taken = frame.capture_time.ToDatetime(tzinfo=timezone.utc)
         return FrameResult(
             frame.frame_index, seconds_of(frame.start_offset), taken,
             frame.width_px, frame.height_px, results,
-            timings_from_proto(frame.timings))
+            timings_from_proto(frame.timings), events)

@@ -280,6 +280,27 @@ class EndTest(unittest.TestCase):
         self.assertEqual(list(stream), [])
 
 
+class TrackTest(unittest.TestCase):
+    def test_objects_have_numbers(self):
+        with RunningServer() as server, server.client() as client:
+            frames = [encode_picture(draw(red=(10 + 4 * i, 16, 60 + 4 * i, 64)))
+                      for i in range(4)]
+            events = list(client.stream(iter(frames), ["red", "blue"],
+                                        track=True,
+                                        confirmation_delay_frames=2))
+            followed = frames_of(events)
+            self.assertEqual([[i.object_id for i in f.results[0].instances]
+                              for f in followed], [[0]] * 4)
+            self.assertEqual([f.results[0].instances[0].state
+                              for f in followed],
+                             ["TENTATIVE"] * 2 + ["CONFIRMED"] * 2)
+            self.assertEqual([[(e.object_id, e.state) for e in f.object_events]
+                              for f in followed],
+                             [[(0, "TENTATIVE")], [], [(0, "CONFIRMED")], []])
+            np.testing.assert_array_equal(
+                followed[0].to_detections().tracker_id, [0])
+
+
 class VideoTest(unittest.TestCase):
     def test_a_file_is_sent_in_pieces_or_read_by_the_server(self):
         with tempfile.TemporaryDirectory() as folder, RunningServer(

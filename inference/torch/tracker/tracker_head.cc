@@ -200,6 +200,11 @@ TrackedObjects TrackerHead::StartFromMasks(const ObjectFeatures& features,
   return objects;
 }
 
+at::Tensor TrackerHead::GivenLogits(const at::Tensor& masks) const {
+  return Resize(masks.to(at::kFloat), config_.vit.image_size) * kGivenScale +
+         kGivenBias;
+}
+
 at::Tensor TrackerHead::Remember(const ObjectFeatures& features,
                                  const at::Tensor& logits,
                                  const at::Tensor& object_logit,

@@ -64,6 +64,9 @@ class TrackerHead {
   TrackedObjects StartFromMasks(const ObjectFeatures& features,
                                 const at::Tensor& masks) const;
 
+  // What StartFromMasks makes of masks, at the size of the model's picture.
+  at::Tensor GivenLogits(const at::Tensor& masks) const;
+
   // What is to be remembered of objects on a frame: [N, grid * grid,
   // memory_channels], bf16. logits [N, h, w], of any size; `described` where
   // somebody said what the object is: then the mask is taken as it is, else

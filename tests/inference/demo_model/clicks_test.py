@@ -159,7 +159,8 @@ class LossesTest(unittest.TestCase):
         logits = (coverage.roll(shift, 2) * 16 - 8)[:, None].repeat(1, 4, 1, 1)
         quality = click_losses.iou(logits, coverage > 0.5)
         masks = click_network.Masks(logits, quality, torch.tensor([object_logit]),
-                                    torch.zeros(1, network.GRID ** 2, 64))
+                                    torch.zeros(1, network.GRID ** 2, 64),
+                                    torch.zeros(1, 4, 64))
         return click_losses.click_loss(masks, coverage,
                                        torch.tensor([present]))[0].item()
 
@@ -178,7 +179,8 @@ class LossesTest(unittest.TestCase):
         logits[0, 2] = coverage * 4 - 2
         logits.requires_grad_()
         masks = click_network.Masks(logits, torch.full((1, 4), 0.5), torch.zeros(1),
-                                    torch.zeros(1, network.GRID ** 2, 64))
+                                    torch.zeros(1, network.GRID ** 2, 64),
+                                    torch.zeros(1, 4, 64))
         click_losses.click_loss(masks, coverage, torch.tensor([True]))[0].backward()
         learning = logits.grad.flatten(2).abs().sum(2)[0] > 0
         self.assertEqual(learning.tolist(), [True, False, True, False])

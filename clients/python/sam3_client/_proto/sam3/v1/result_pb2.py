@@ -17,23 +17,25 @@ from sam3_client._proto.sam3.v1 import geometry_pb2 as sam3_dot_v1_dot_geometry_
 from sam3_client._proto.sam3.v1 import mask_pb2 as sam3_dot_v1_dot_mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14sam3/v1/result.proto\x12\x07sam3.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x16sam3/v1/geometry.proto\x1a\x12sam3/v1/mask.proto\"\xb3\x01\n\x08Instance\x12\r\n\x05score\x18\x01 \x01(\x02\x12\x13\n\x0bquery_score\x18\x02 \x01(\x02\x12\x16\n\x0epresence_score\x18\x03 \x01(\x02\x12\"\n\x0c\x64\x65tector_box\x18\x04 \x01(\x0b\x32\x0c.sam3.v1.Box\x12\x19\n\x03\x62ox\x18\x05 \x01(\x0b\x32\x0c.sam3.v1.Box\x12\x0f\n\x07\x61rea_px\x18\x06 \x01(\x03\x12\x1b\n\x04mask\x18\x07 \x01(\x0b\x32\r.sam3.v1.Mask\"\x83\x01\n\x0cPromptResult\x12\x14\n\x0cprompt_index\x18\x01 \x01(\x05\x12\x11\n\tprompt_id\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x16\n\x0epresence_score\x18\x04 \x01(\x02\x12$\n\tinstances\x18\x05 \x03(\x0b\x32\x11.sam3.v1.Instance\"\x96\x01\n\nObjectMask\x12\x15\n\rpredicted_iou\x18\x01 \x01(\x02\x12\x11\n\tstability\x18\x02 \x01(\x02\x12\x19\n\x03\x62ox\x18\x03 \x01(\x0b\x32\x0c.sam3.v1.Box\x12\x0f\n\x07\x61rea_px\x18\x04 \x01(\x03\x12\x1b\n\x04mask\x18\x05 \x01(\x0b\x32\r.sam3.v1.Mask\x12\x15\n\rlogits_handle\x18\x06 \x01(\t\"\x82\x01\n\x0cObjectResult\x12\x14\n\x0cprompt_index\x18\x01 \x01(\x05\x12\x11\n\tprompt_id\x18\x02 \x01(\t\x12\x14\n\x0cobject_score\x18\x03 \x01(\x02\x12\"\n\x05masks\x18\x04 \x03(\x0b\x32\x13.sam3.v1.ObjectMask\x12\x0f\n\x07refined\x18\x05 \x01(\x08\"\xb1\x02\n\x07Timings\x12)\n\x06\x64\x65\x63ode\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05queue\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x06\x65ncode\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x06ground\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x04post\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05total\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05\x66\x65tch\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration*d\n\x0e\x45mbeddingCache\x12\x1f\n\x1b\x45MBEDDING_CACHE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45MBEDDING_CACHE_HIT\x10\x01\x12\x18\n\x14\x45MBEDDING_CACHE_MISS\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14sam3/v1/result.proto\x12\x07sam3.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x16sam3/v1/geometry.proto\x1a\x12sam3/v1/mask.proto\"\xfe\x01\n\x08Instance\x12\r\n\x05score\x18\x01 \x01(\x02\x12\x13\n\x0bquery_score\x18\x02 \x01(\x02\x12\x16\n\x0epresence_score\x18\x03 \x01(\x02\x12\"\n\x0c\x64\x65tector_box\x18\x04 \x01(\x0b\x32\x0c.sam3.v1.Box\x12\x19\n\x03\x62ox\x18\x05 \x01(\x0b\x32\x0c.sam3.v1.Box\x12\x0f\n\x07\x61rea_px\x18\x06 \x01(\x03\x12\x1b\n\x04mask\x18\x07 \x01(\x0b\x32\r.sam3.v1.Mask\x12\x16\n\tobject_id\x18\x08 \x01(\x03H\x00\x88\x01\x01\x12#\n\x05state\x18\t \x01(\x0e\x32\x14.sam3.v1.ObjectStateB\x0c\n\n_object_id\"\x83\x01\n\x0cPromptResult\x12\x14\n\x0cprompt_index\x18\x01 \x01(\x05\x12\x11\n\tprompt_id\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x16\n\x0epresence_score\x18\x04 \x01(\x02\x12$\n\tinstances\x18\x05 \x03(\x0b\x32\x11.sam3.v1.Instance\"\x96\x01\n\nObjectMask\x12\x15\n\rpredicted_iou\x18\x01 \x01(\x02\x12\x11\n\tstability\x18\x02 \x01(\x02\x12\x19\n\x03\x62ox\x18\x03 \x01(\x0b\x32\x0c.sam3.v1.Box\x12\x0f\n\x07\x61rea_px\x18\x04 \x01(\x03\x12\x1b\n\x04mask\x18\x05 \x01(\x0b\x32\r.sam3.v1.Mask\x12\x15\n\rlogits_handle\x18\x06 \x01(\t\"\x82\x01\n\x0cObjectResult\x12\x14\n\x0cprompt_index\x18\x01 \x01(\x05\x12\x11\n\tprompt_id\x18\x02 \x01(\t\x12\x14\n\x0cobject_score\x18\x03 \x01(\x02\x12\"\n\x05masks\x18\x04 \x03(\x0b\x32\x13.sam3.v1.ObjectMask\x12\x0f\n\x07refined\x18\x05 \x01(\x08\"\xb1\x02\n\x07Timings\x12)\n\x06\x64\x65\x63ode\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05queue\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x06\x65ncode\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12)\n\x06ground\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\'\n\x04post\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05total\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12(\n\x05\x66\x65tch\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration*\xca\x01\n\x0bObjectState\x12\x1c\n\x18OBJECT_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16OBJECT_STATE_TENTATIVE\x10\x01\x12\x1a\n\x16OBJECT_STATE_CONFIRMED\x10\x02\x12\x15\n\x11OBJECT_STATE_LOST\x10\x03\x12\x1a\n\x16OBJECT_STATE_RECOVERED\x10\x04\x12\x1a\n\x16OBJECT_STATE_RETRACTED\x10\x05\x12\x16\n\x12OBJECT_STATE_ENDED\x10\x06*d\n\x0e\x45mbeddingCache\x12\x1f\n\x1b\x45MBEDDING_CACHE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45MBEDDING_CACHE_HIT\x10\x01\x12\x18\n\x14\x45MBEDDING_CACHE_MISS\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sam3.v1.result_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_EMBEDDINGCACHE']._serialized_start=1019
-  _globals['_EMBEDDINGCACHE']._serialized_end=1119
+  _globals['_OBJECTSTATE']._serialized_start=1095
+  _globals['_OBJECTSTATE']._serialized_end=1297
+  _globals['_EMBEDDINGCACHE']._serialized_start=1299
+  _globals['_EMBEDDINGCACHE']._serialized_end=1399
   _globals['_INSTANCE']._serialized_start=110
-  _globals['_INSTANCE']._serialized_end=289
-  _globals['_PROMPTRESULT']._serialized_start=292
-  _globals['_PROMPTRESULT']._serialized_end=423
-  _globals['_OBJECTMASK']._serialized_start=426
-  _globals['_OBJECTMASK']._serialized_end=576
-  _globals['_OBJECTRESULT']._serialized_start=579
-  _globals['_OBJECTRESULT']._serialized_end=709
-  _globals['_TIMINGS']._serialized_start=712
-  _globals['_TIMINGS']._serialized_end=1017
+  _globals['_INSTANCE']._serialized_end=364
+  _globals['_PROMPTRESULT']._serialized_start=367
+  _globals['_PROMPTRESULT']._serialized_end=498
+  _globals['_OBJECTMASK']._serialized_start=501
+  _globals['_OBJECTMASK']._serialized_end=651
+  _globals['_OBJECTRESULT']._serialized_start=654
+  _globals['_OBJECTRESULT']._serialized_end=784
+  _globals['_TIMINGS']._serialized_start=787
+  _globals['_TIMINGS']._serialized_end=1092
 # @@protoc_insertion_point(module_scope)

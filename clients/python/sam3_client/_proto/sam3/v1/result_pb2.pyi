@@ -9,17 +9,34 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class ObjectState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OBJECT_STATE_UNSPECIFIED: _ClassVar[ObjectState]
+    OBJECT_STATE_TENTATIVE: _ClassVar[ObjectState]
+    OBJECT_STATE_CONFIRMED: _ClassVar[ObjectState]
+    OBJECT_STATE_LOST: _ClassVar[ObjectState]
+    OBJECT_STATE_RECOVERED: _ClassVar[ObjectState]
+    OBJECT_STATE_RETRACTED: _ClassVar[ObjectState]
+    OBJECT_STATE_ENDED: _ClassVar[ObjectState]
+
 class EmbeddingCache(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     EMBEDDING_CACHE_UNSPECIFIED: _ClassVar[EmbeddingCache]
     EMBEDDING_CACHE_HIT: _ClassVar[EmbeddingCache]
     EMBEDDING_CACHE_MISS: _ClassVar[EmbeddingCache]
+OBJECT_STATE_UNSPECIFIED: ObjectState
+OBJECT_STATE_TENTATIVE: ObjectState
+OBJECT_STATE_CONFIRMED: ObjectState
+OBJECT_STATE_LOST: ObjectState
+OBJECT_STATE_RECOVERED: ObjectState
+OBJECT_STATE_RETRACTED: ObjectState
+OBJECT_STATE_ENDED: ObjectState
 EMBEDDING_CACHE_UNSPECIFIED: EmbeddingCache
 EMBEDDING_CACHE_HIT: EmbeddingCache
 EMBEDDING_CACHE_MISS: EmbeddingCache
 
 class Instance(_message.Message):
-    __slots__ = ("score", "query_score", "presence_score", "detector_box", "box", "area_px", "mask")
+    __slots__ = ("score", "query_score", "presence_score", "detector_box", "box", "area_px", "mask", "object_id", "state")
     SCORE_FIELD_NUMBER: _ClassVar[int]
     QUERY_SCORE_FIELD_NUMBER: _ClassVar[int]
     PRESENCE_SCORE_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +44,8 @@ class Instance(_message.Message):
     BOX_FIELD_NUMBER: _ClassVar[int]
     AREA_PX_FIELD_NUMBER: _ClassVar[int]
     MASK_FIELD_NUMBER: _ClassVar[int]
+    OBJECT_ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
     score: float
     query_score: float
     presence_score: float
@@ -34,7 +53,9 @@ class Instance(_message.Message):
     box: _geometry_pb2.Box
     area_px: int
     mask: _mask_pb2.Mask
-    def __init__(self, score: _Optional[float] = ..., query_score: _Optional[float] = ..., presence_score: _Optional[float] = ..., detector_box: _Optional[_Union[_geometry_pb2.Box, _Mapping]] = ..., box: _Optional[_Union[_geometry_pb2.Box, _Mapping]] = ..., area_px: _Optional[int] = ..., mask: _Optional[_Union[_mask_pb2.Mask, _Mapping]] = ...) -> None: ...
+    object_id: int
+    state: ObjectState
+    def __init__(self, score: _Optional[float] = ..., query_score: _Optional[float] = ..., presence_score: _Optional[float] = ..., detector_box: _Optional[_Union[_geometry_pb2.Box, _Mapping]] = ..., box: _Optional[_Union[_geometry_pb2.Box, _Mapping]] = ..., area_px: _Optional[int] = ..., mask: _Optional[_Union[_mask_pb2.Mask, _Mapping]] = ..., object_id: _Optional[int] = ..., state: _Optional[_Union[ObjectState, str]] = ...) -> None: ...
 
 class PromptResult(_message.Message):
     __slots__ = ("prompt_index", "prompt_id", "text", "presence_score", "instances")

@@ -21,61 +21,63 @@ from sam3_client._proto.sam3.v1 import prompt_pb2 as sam3_dot_v1_dot_prompt__pb2
 from sam3_client._proto.sam3.v1 import result_pb2 as sam3_dot_v1_dot_result__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14sam3/v1/stream.proto\x12\x07sam3.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x12sam3/v1/mask.proto\x1a\x14sam3/v1/prompt.proto\x1a\x14sam3/v1/result.proto\"\xc1\x01\n\x14SegmentStreamRequest\x12\'\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x15.sam3.v1.StreamConfigH\x00\x12\x1f\n\x05\x66rame\x18\x02 \x01(\x0b\x32\x0e.sam3.v1.FrameH\x00\x12$\n\x05\x63hunk\x18\x03 \x01(\x0b\x32\x13.sam3.v1.MediaChunkH\x00\x12.\n\rprompt_update\x18\x04 \x01(\x0b\x32\x15.sam3.v1.PromptUpdateH\x00\x42\t\n\x07message\"\xfd\x05\n\x0cStreamConfig\x12;\n\rpushed_frames\x18\x01 \x01(\x0b\x32\".sam3.v1.StreamConfig.PushedFramesH\x00\x12;\n\rpushed_chunks\x18\x02 \x01(\x0b\x32\".sam3.v1.StreamConfig.PushedChunksH\x00\x12\x0e\n\x04\x66ile\x18\x03 \x01(\tH\x00\x12\r\n\x03url\x18\x04 \x01(\tH\x00\x12\x30\n\x08\x64\x65livery\x18\x05 \x01(\x0e\x32\x1e.sam3.v1.StreamConfig.Delivery\x12(\n\x04task\x18\x06 \x01(\x0e\x32\x1a.sam3.v1.StreamConfig.Task\x12\'\n\x07prompts\x18\x07 \x03(\x0b\x32\x16.sam3.v1.ConceptPrompt\x12\x1c\n\x0fscore_threshold\x18\x08 \x01(\x02H\x01\x88\x01\x01\x12+\n\x03nms\x18\t \x01(\x0b\x32\x1e.sam3.v1.NonMaximumSuppression\x12 \n\x18max_instances_per_prompt\x18\n \x01(\x05\x12*\n\x0cmask_options\x18\x0b \x01(\x0b\x32\x14.sam3.v1.MaskOptions\x12\x13\n\x0b\x61nalyse_fps\x18\x0c \x01(\x01\x12\x17\n\x0f\x65very_nth_frame\x18\r \x01(\x05\x12*\n\x06\x66ields\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x10\n\x08model_id\x18\x0f \x01(\t\x1a\x0e\n\x0cPushedFrames\x1a\x0e\n\x0cPushedChunks\"M\n\x08\x44\x65livery\x12\x18\n\x14\x44\x45LIVERY_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44\x45LIVERY_LATEST\x10\x01\x12\x12\n\x0e\x44\x45LIVERY_EVERY\x10\x02\"=\n\x04Task\x12\x14\n\x10TASK_UNSPECIFIED\x10\x00\x12\x0f\n\x0bTASK_DETECT\x10\x01\x12\x0e\n\nTASK_TRACK\x10\x02\x42\x08\n\x06sourceB\x12\n\x10_score_threshold\"J\n\x05\x46rame\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x30\n\x0c\x63\x61pture_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1a\n\nMediaChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"N\n\x0cPromptUpdate\x12#\n\x03\x61\x64\x64\x18\x01 \x03(\x0b\x32\x16.sam3.v1.ConceptPrompt\x12\x19\n\x11remove_prompt_ids\x18\x02 \x03(\t\"\xd7\x03\n\x15SegmentStreamResponse\x12)\n\x07started\x18\x01 \x01(\x0b\x32\x16.sam3.v1.StreamStartedH\x00\x12&\n\x06result\x18\x02 \x01(\x0b\x32\x14.sam3.v1.FrameResultH\x00\x12)\n\x07\x64ropped\x18\x03 \x01(\x0b\x32\x16.sam3.v1.FramesDroppedH\x00\x12(\n\x07refused\x18\x04 \x01(\x0b\x32\x15.sam3.v1.FrameRefusedH\x00\x12+\n\x08rejected\x18\x05 \x01(\x0b\x32\x17.sam3.v1.PromptRejectedH\x00\x12\x32\n\x0fprompts_updated\x18\x06 \x01(\x0b\x32\x17.sam3.v1.PromptsUpdatedH\x00\x12,\n\x0csource_event\x18\x07 \x01(\x0b\x32\x14.sam3.v1.SourceEventH\x00\x12\'\n\theartbeat\x18\x08 \x01(\x0b\x32\x12.sam3.v1.HeartbeatH\x00\x12(\n\ngoing_away\x18\t \x01(\x0b\x32\x12.sam3.v1.GoingAwayH\x00\x12)\n\x07summary\x18\n \x01(\x0b\x32\x16.sam3.v1.StreamSummaryH\x00\x42\t\n\x07message\"\x88\x06\n\rStreamStarted\x12\x11\n\tstream_id\x18\x01 \x01(\t\x12\x10\n\x08width_px\x18\x02 \x01(\x05\x12\x11\n\theight_px\x18\x03 \x01(\x05\x12\x12\n\nframe_rate\x18\x04 \x01(\x01\x12-\n\x06policy\x18\x05 \x01(\x0b\x32\x1d.sam3.v1.StreamStarted.Policy\x12-\n\x06limits\x18\x06 \x01(\x0b\x32\x1d.sam3.v1.StreamStarted.Limits\x1a\xa6\x02\n\x06Policy\x12\x30\n\x08\x64\x65livery\x18\x01 \x01(\x0e\x32\x1e.sam3.v1.StreamConfig.Delivery\x12(\n\x04task\x18\x02 \x01(\x0e\x32\x1a.sam3.v1.StreamConfig.Task\x12\x17\n\x0fscore_threshold\x18\x03 \x01(\x02\x12+\n\x03nms\x18\x04 \x01(\x0b\x32\x1e.sam3.v1.NonMaximumSuppression\x12 \n\x18max_instances_per_prompt\x18\x05 \x01(\x05\x12*\n\x0cmask_options\x18\x06 \x01(\x0b\x32\x14.sam3.v1.MaskOptions\x12\x13\n\x0b\x61nalyse_fps\x18\x07 \x01(\x01\x12\x17\n\x0f\x65very_nth_frame\x18\x08 \x01(\x05\x1a\xa3\x02\n\x06Limits\x12\x13\n\x0bmax_prompts\x18\x01 \x01(\x05\x12\x1c\n\x14max_frame_size_bytes\x18\x02 \x01(\x03\x12\x18\n\x10max_frame_pixels\x18\x03 \x01(\x03\x12\x1c\n\x14max_chunk_size_bytes\x18\x04 \x01(\x03\x12\x1e\n\x16max_unsent_frame_count\x18\x05 \x01(\x05\x12\x1d\n\x15max_unsent_size_bytes\x18\x06 \x01(\x03\x12\x38\n\x15slow_consumer_timeout\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x12heartbeat_interval\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x8b\x02\n\x0b\x46rameResult\x12\x13\n\x0b\x66rame_index\x18\x01 \x01(\x03\x12/\n\x0cstart_offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\x0c\x63\x61pture_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08width_px\x18\x04 \x01(\x05\x12\x11\n\theight_px\x18\x05 \x01(\x05\x12%\n\x06result\x18\x06 \x01(\x0b\x32\x15.sam3.v1.PromptResult\x12\x15\n\rlast_in_frame\x18\x07 \x01(\x08\x12!\n\x07timings\x18\x08 \x01(\x0b\x32\x10.sam3.v1.Timings\"i\n\rFramesDropped\x12\x19\n\x11\x66irst_frame_index\x18\x01 \x01(\x03\x12\x18\n\x10last_frame_index\x18\x02 \x01(\x03\x12#\n\x06reason\x18\x03 \x01(\x0e\x32\x13.sam3.v1.DropReason\"G\n\x0c\x46rameRefused\x12\x13\n\x0b\x66rame_index\x18\x01 \x01(\x03\x12\"\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\"G\n\x0ePromptRejected\x12\x11\n\tprompt_id\x18\x01 \x01(\t\x12\"\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\"/\n\x0ePromptsUpdated\x12\x1d\n\x15\x65\x66\x66\x65\x63tive_frame_index\x18\x01 \x01(\x03\"\x83\x02\n\x0bSourceEvent\x12\'\n\x04kind\x18\x01 \x01(\x0e\x32\x19.sam3.v1.SourceEvent.Kind\x12\x13\n\x0b\x66rame_index\x18\x02 \x01(\x03\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x10\n\x08width_px\x18\x04 \x01(\x05\x12\x11\n\theight_px\x18\x05 \x01(\x05\x12\x12\n\nframe_rate\x18\x06 \x01(\x01\"l\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0f\n\x0bKIND_OPENED\x10\x01\x12\x1b\n\x17KIND_RESOLUTION_CHANGED\x10\x02\x12\x10\n\x0cKIND_DAMAGED\x10\x03\x12\x0e\n\nKIND_ENDED\x10\x04\"\x0b\n\tHeartbeat\"6\n\tGoingAway\x12)\n\x06within\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xcd\x01\n\rStreamSummary\x12\x17\n\x0f\x66rames_in_count\x18\x01 \x01(\x03\x12\x16\n\x0e\x61nswered_count\x18\x02 \x01(\x03\x12/\n\x07\x64ropped\x18\x03 \x03(\x0b\x32\x1e.sam3.v1.StreamSummary.Dropped\x12\x15\n\rrefused_count\x18\x04 \x01(\x03\x1a\x43\n\x07\x44ropped\x12#\n\x06reason\x18\x01 \x01(\x0e\x32\x13.sam3.v1.DropReason\x12\x13\n\x0b\x66rame_count\x18\x02 \x01(\x03*\xcc\x01\n\nDropReason\x12\x1b\n\x17\x44ROP_REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11\x44ROP_REASON_STALE\x10\x01\x12\x1b\n\x17\x44ROP_REASON_SAMPLED_OUT\x10\x02\x12\x1b\n\x17\x44ROP_REASON_UNDECODABLE\x10\x03\x12\x1d\n\x19\x44ROP_REASON_SLOW_CONSUMER\x10\x04\x12\x16\n\x12\x44ROP_REASON_ENGINE\x10\x05\x12\x19\n\x15\x44ROP_REASON_CANCELLED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14sam3/v1/stream.proto\x12\x07sam3.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x12sam3/v1/mask.proto\x1a\x14sam3/v1/prompt.proto\x1a\x14sam3/v1/result.proto\"\xc1\x01\n\x14SegmentStreamRequest\x12\'\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x15.sam3.v1.StreamConfigH\x00\x12\x1f\n\x05\x66rame\x18\x02 \x01(\x0b\x32\x0e.sam3.v1.FrameH\x00\x12$\n\x05\x63hunk\x18\x03 \x01(\x0b\x32\x13.sam3.v1.MediaChunkH\x00\x12.\n\rprompt_update\x18\x04 \x01(\x0b\x32\x15.sam3.v1.PromptUpdateH\x00\x42\t\n\x07message\"\xb5\x06\n\x0cStreamConfig\x12;\n\rpushed_frames\x18\x01 \x01(\x0b\x32\".sam3.v1.StreamConfig.PushedFramesH\x00\x12;\n\rpushed_chunks\x18\x02 \x01(\x0b\x32\".sam3.v1.StreamConfig.PushedChunksH\x00\x12\x0e\n\x04\x66ile\x18\x03 \x01(\tH\x00\x12\r\n\x03url\x18\x04 \x01(\tH\x00\x12\x30\n\x08\x64\x65livery\x18\x05 \x01(\x0e\x32\x1e.sam3.v1.StreamConfig.Delivery\x12(\n\x04task\x18\x06 \x01(\x0e\x32\x1a.sam3.v1.StreamConfig.Task\x12\'\n\x07prompts\x18\x07 \x03(\x0b\x32\x16.sam3.v1.ConceptPrompt\x12\x1c\n\x0fscore_threshold\x18\x08 \x01(\x02H\x01\x88\x01\x01\x12+\n\x03nms\x18\t \x01(\x0b\x32\x1e.sam3.v1.NonMaximumSuppression\x12 \n\x18max_instances_per_prompt\x18\n \x01(\x05\x12*\n\x0cmask_options\x18\x0b \x01(\x0b\x32\x14.sam3.v1.MaskOptions\x12\x13\n\x0b\x61nalyse_fps\x18\x0c \x01(\x01\x12\x17\n\x0f\x65very_nth_frame\x18\r \x01(\x05\x12*\n\x06\x66ields\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x10\n\x08model_id\x18\x0f \x01(\t\x12!\n\x19\x63onfirmation_delay_frames\x18\x10 \x01(\x05\x12\x13\n\x0bmax_objects\x18\x11 \x01(\x05\x1a\x0e\n\x0cPushedFrames\x1a\x0e\n\x0cPushedChunks\"M\n\x08\x44\x65livery\x12\x18\n\x14\x44\x45LIVERY_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44\x45LIVERY_LATEST\x10\x01\x12\x12\n\x0e\x44\x45LIVERY_EVERY\x10\x02\"=\n\x04Task\x12\x14\n\x10TASK_UNSPECIFIED\x10\x00\x12\x0f\n\x0bTASK_DETECT\x10\x01\x12\x0e\n\nTASK_TRACK\x10\x02\x42\x08\n\x06sourceB\x12\n\x10_score_threshold\"J\n\x05\x46rame\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x30\n\x0c\x63\x61pture_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x1a\n\nMediaChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"N\n\x0cPromptUpdate\x12#\n\x03\x61\x64\x64\x18\x01 \x03(\x0b\x32\x16.sam3.v1.ConceptPrompt\x12\x19\n\x11remove_prompt_ids\x18\x02 \x03(\t\"\xd7\x03\n\x15SegmentStreamResponse\x12)\n\x07started\x18\x01 \x01(\x0b\x32\x16.sam3.v1.StreamStartedH\x00\x12&\n\x06result\x18\x02 \x01(\x0b\x32\x14.sam3.v1.FrameResultH\x00\x12)\n\x07\x64ropped\x18\x03 \x01(\x0b\x32\x16.sam3.v1.FramesDroppedH\x00\x12(\n\x07refused\x18\x04 \x01(\x0b\x32\x15.sam3.v1.FrameRefusedH\x00\x12+\n\x08rejected\x18\x05 \x01(\x0b\x32\x17.sam3.v1.PromptRejectedH\x00\x12\x32\n\x0fprompts_updated\x18\x06 \x01(\x0b\x32\x17.sam3.v1.PromptsUpdatedH\x00\x12,\n\x0csource_event\x18\x07 \x01(\x0b\x32\x14.sam3.v1.SourceEventH\x00\x12\'\n\theartbeat\x18\x08 \x01(\x0b\x32\x12.sam3.v1.HeartbeatH\x00\x12(\n\ngoing_away\x18\t \x01(\x0b\x32\x12.sam3.v1.GoingAwayH\x00\x12)\n\x07summary\x18\n \x01(\x0b\x32\x16.sam3.v1.StreamSummaryH\x00\x42\t\n\x07message\"\xc0\x06\n\rStreamStarted\x12\x11\n\tstream_id\x18\x01 \x01(\t\x12\x10\n\x08width_px\x18\x02 \x01(\x05\x12\x11\n\theight_px\x18\x03 \x01(\x05\x12\x12\n\nframe_rate\x18\x04 \x01(\x01\x12-\n\x06policy\x18\x05 \x01(\x0b\x32\x1d.sam3.v1.StreamStarted.Policy\x12-\n\x06limits\x18\x06 \x01(\x0b\x32\x1d.sam3.v1.StreamStarted.Limits\x1a\xde\x02\n\x06Policy\x12\x30\n\x08\x64\x65livery\x18\x01 \x01(\x0e\x32\x1e.sam3.v1.StreamConfig.Delivery\x12(\n\x04task\x18\x02 \x01(\x0e\x32\x1a.sam3.v1.StreamConfig.Task\x12\x17\n\x0fscore_threshold\x18\x03 \x01(\x02\x12+\n\x03nms\x18\x04 \x01(\x0b\x32\x1e.sam3.v1.NonMaximumSuppression\x12 \n\x18max_instances_per_prompt\x18\x05 \x01(\x05\x12*\n\x0cmask_options\x18\x06 \x01(\x0b\x32\x14.sam3.v1.MaskOptions\x12\x13\n\x0b\x61nalyse_fps\x18\x07 \x01(\x01\x12\x17\n\x0f\x65very_nth_frame\x18\x08 \x01(\x05\x12!\n\x19\x63onfirmation_delay_frames\x18\t \x01(\x05\x12\x13\n\x0bmax_objects\x18\n \x01(\x05\x1a\xa3\x02\n\x06Limits\x12\x13\n\x0bmax_prompts\x18\x01 \x01(\x05\x12\x1c\n\x14max_frame_size_bytes\x18\x02 \x01(\x03\x12\x18\n\x10max_frame_pixels\x18\x03 \x01(\x03\x12\x1c\n\x14max_chunk_size_bytes\x18\x04 \x01(\x03\x12\x1e\n\x16max_unsent_frame_count\x18\x05 \x01(\x05\x12\x1d\n\x15max_unsent_size_bytes\x18\x06 \x01(\x03\x12\x38\n\x15slow_consumer_timeout\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x35\n\x12heartbeat_interval\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\"E\n\x0bObjectEvent\x12\x11\n\tobject_id\x18\x01 \x01(\x03\x12#\n\x05state\x18\x02 \x01(\x0e\x32\x14.sam3.v1.ObjectState\"\xb8\x02\n\x0b\x46rameResult\x12\x13\n\x0b\x66rame_index\x18\x01 \x01(\x03\x12/\n\x0cstart_offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\x0c\x63\x61pture_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08width_px\x18\x04 \x01(\x05\x12\x11\n\theight_px\x18\x05 \x01(\x05\x12%\n\x06result\x18\x06 \x01(\x0b\x32\x15.sam3.v1.PromptResult\x12\x15\n\rlast_in_frame\x18\x07 \x01(\x08\x12!\n\x07timings\x18\x08 \x01(\x0b\x32\x10.sam3.v1.Timings\x12+\n\robject_events\x18\n \x03(\x0b\x32\x14.sam3.v1.ObjectEvent\"i\n\rFramesDropped\x12\x19\n\x11\x66irst_frame_index\x18\x01 \x01(\x03\x12\x18\n\x10last_frame_index\x18\x02 \x01(\x03\x12#\n\x06reason\x18\x03 \x01(\x0e\x32\x13.sam3.v1.DropReason\"G\n\x0c\x46rameRefused\x12\x13\n\x0b\x66rame_index\x18\x01 \x01(\x03\x12\"\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\"G\n\x0ePromptRejected\x12\x11\n\tprompt_id\x18\x01 \x01(\t\x12\"\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\"/\n\x0ePromptsUpdated\x12\x1d\n\x15\x65\x66\x66\x65\x63tive_frame_index\x18\x01 \x01(\x03\"\x83\x02\n\x0bSourceEvent\x12\'\n\x04kind\x18\x01 \x01(\x0e\x32\x19.sam3.v1.SourceEvent.Kind\x12\x13\n\x0b\x66rame_index\x18\x02 \x01(\x03\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x10\n\x08width_px\x18\x04 \x01(\x05\x12\x11\n\theight_px\x18\x05 \x01(\x05\x12\x12\n\nframe_rate\x18\x06 \x01(\x01\"l\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0f\n\x0bKIND_OPENED\x10\x01\x12\x1b\n\x17KIND_RESOLUTION_CHANGED\x10\x02\x12\x10\n\x0cKIND_DAMAGED\x10\x03\x12\x0e\n\nKIND_ENDED\x10\x04\"\x0b\n\tHeartbeat\"6\n\tGoingAway\x12)\n\x06within\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xcd\x01\n\rStreamSummary\x12\x17\n\x0f\x66rames_in_count\x18\x01 \x01(\x03\x12\x16\n\x0e\x61nswered_count\x18\x02 \x01(\x03\x12/\n\x07\x64ropped\x18\x03 \x03(\x0b\x32\x1e.sam3.v1.StreamSummary.Dropped\x12\x15\n\rrefused_count\x18\x04 \x01(\x03\x1a\x43\n\x07\x44ropped\x12#\n\x06reason\x18\x01 \x01(\x0e\x32\x13.sam3.v1.DropReason\x12\x13\n\x0b\x66rame_count\x18\x02 \x01(\x03*\xcc\x01\n\nDropReason\x12\x1b\n\x17\x44ROP_REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11\x44ROP_REASON_STALE\x10\x01\x12\x1b\n\x17\x44ROP_REASON_SAMPLED_OUT\x10\x02\x12\x1b\n\x17\x44ROP_REASON_UNDECODABLE\x10\x03\x12\x1d\n\x19\x44ROP_REASON_SLOW_CONSUMER\x10\x04\x12\x16\n\x12\x44ROP_REASON_ENGINE\x10\x05\x12\x19\n\x15\x44ROP_REASON_CANCELLED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sam3.v1.stream_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_DROPREASON']._serialized_start=3734
-  _globals['_DROPREASON']._serialized_end=3938
+  _globals['_DROPREASON']._serialized_start=3962
+  _globals['_DROPREASON']._serialized_end=4166
   _globals['_SEGMENTSTREAMREQUEST']._serialized_start=222
   _globals['_SEGMENTSTREAMREQUEST']._serialized_end=415
   _globals['_STREAMCONFIG']._serialized_start=418
-  _globals['_STREAMCONFIG']._serialized_end=1183
-  _globals['_STREAMCONFIG_PUSHEDFRAMES']._serialized_start=981
-  _globals['_STREAMCONFIG_PUSHEDFRAMES']._serialized_end=995
-  _globals['_STREAMCONFIG_PUSHEDCHUNKS']._serialized_start=997
-  _globals['_STREAMCONFIG_PUSHEDCHUNKS']._serialized_end=1011
-  _globals['_STREAMCONFIG_DELIVERY']._serialized_start=1013
-  _globals['_STREAMCONFIG_DELIVERY']._serialized_end=1090
-  _globals['_STREAMCONFIG_TASK']._serialized_start=1092
-  _globals['_STREAMCONFIG_TASK']._serialized_end=1153
-  _globals['_FRAME']._serialized_start=1185
-  _globals['_FRAME']._serialized_end=1259
-  _globals['_MEDIACHUNK']._serialized_start=1261
-  _globals['_MEDIACHUNK']._serialized_end=1287
-  _globals['_PROMPTUPDATE']._serialized_start=1289
-  _globals['_PROMPTUPDATE']._serialized_end=1367
-  _globals['_SEGMENTSTREAMRESPONSE']._serialized_start=1370
-  _globals['_SEGMENTSTREAMRESPONSE']._serialized_end=1841
-  _globals['_STREAMSTARTED']._serialized_start=1844
-  _globals['_STREAMSTARTED']._serialized_end=2620
-  _globals['_STREAMSTARTED_POLICY']._serialized_start=2032
-  _globals['_STREAMSTARTED_POLICY']._serialized_end=2326
-  _globals['_STREAMSTARTED_LIMITS']._serialized_start=2329
-  _globals['_STREAMSTARTED_LIMITS']._serialized_end=2620
-  _globals['_FRAMERESULT']._serialized_start=2623
-  _globals['_FRAMERESULT']._serialized_end=2890
-  _globals['_FRAMESDROPPED']._serialized_start=2892
-  _globals['_FRAMESDROPPED']._serialized_end=2997
-  _globals['_FRAMEREFUSED']._serialized_start=2999
-  _globals['_FRAMEREFUSED']._serialized_end=3070
-  _globals['_PROMPTREJECTED']._serialized_start=3072
-  _globals['_PROMPTREJECTED']._serialized_end=3143
-  _globals['_PROMPTSUPDATED']._serialized_start=3145
-  _globals['_PROMPTSUPDATED']._serialized_end=3192
-  _globals['_SOURCEEVENT']._serialized_start=3195
-  _globals['_SOURCEEVENT']._serialized_end=3454
-  _globals['_SOURCEEVENT_KIND']._serialized_start=3346
-  _globals['_SOURCEEVENT_KIND']._serialized_end=3454
-  _globals['_HEARTBEAT']._serialized_start=3456
-  _globals['_HEARTBEAT']._serialized_end=3467
-  _globals['_GOINGAWAY']._serialized_start=3469
-  _globals['_GOINGAWAY']._serialized_end=3523
-  _globals['_STREAMSUMMARY']._serialized_start=3526
-  _globals['_STREAMSUMMARY']._serialized_end=3731
-  _globals['_STREAMSUMMARY_DROPPED']._serialized_start=3664
-  _globals['_STREAMSUMMARY_DROPPED']._serialized_end=3731
+  _globals['_STREAMCONFIG']._serialized_end=1239
+  _globals['_STREAMCONFIG_PUSHEDFRAMES']._serialized_start=1037
+  _globals['_STREAMCONFIG_PUSHEDFRAMES']._serialized_end=1051
+  _globals['_STREAMCONFIG_PUSHEDCHUNKS']._serialized_start=1053
+  _globals['_STREAMCONFIG_PUSHEDCHUNKS']._serialized_end=1067
+  _globals['_STREAMCONFIG_DELIVERY']._serialized_start=1069
+  _globals['_STREAMCONFIG_DELIVERY']._serialized_end=1146
+  _globals['_STREAMCONFIG_TASK']._serialized_start=1148
+  _globals['_STREAMCONFIG_TASK']._serialized_end=1209
+  _globals['_FRAME']._serialized_start=1241
+  _globals['_FRAME']._serialized_end=1315
+  _globals['_MEDIACHUNK']._serialized_start=1317
+  _globals['_MEDIACHUNK']._serialized_end=1343
+  _globals['_PROMPTUPDATE']._serialized_start=1345
+  _globals['_PROMPTUPDATE']._serialized_end=1423
+  _globals['_SEGMENTSTREAMRESPONSE']._serialized_start=1426
+  _globals['_SEGMENTSTREAMRESPONSE']._serialized_end=1897
+  _globals['_STREAMSTARTED']._serialized_start=1900
+  _globals['_STREAMSTARTED']._serialized_end=2732
+  _globals['_STREAMSTARTED_POLICY']._serialized_start=2088
+  _globals['_STREAMSTARTED_POLICY']._serialized_end=2438
+  _globals['_STREAMSTARTED_LIMITS']._serialized_start=2441
+  _globals['_STREAMSTARTED_LIMITS']._serialized_end=2732
+  _globals['_OBJECTEVENT']._serialized_start=2734
+  _globals['_OBJECTEVENT']._serialized_end=2803
+  _globals['_FRAMERESULT']._serialized_start=2806
+  _globals['_FRAMERESULT']._serialized_end=3118
+  _globals['_FRAMESDROPPED']._serialized_start=3120
+  _globals['_FRAMESDROPPED']._serialized_end=3225
+  _globals['_FRAMEREFUSED']._serialized_start=3227
+  _globals['_FRAMEREFUSED']._serialized_end=3298
+  _globals['_PROMPTREJECTED']._serialized_start=3300
+  _globals['_PROMPTREJECTED']._serialized_end=3371
+  _globals['_PROMPTSUPDATED']._serialized_start=3373
+  _globals['_PROMPTSUPDATED']._serialized_end=3420
+  _globals['_SOURCEEVENT']._serialized_start=3423
+  _globals['_SOURCEEVENT']._serialized_end=3682
+  _globals['_SOURCEEVENT_KIND']._serialized_start=3574
+  _globals['_SOURCEEVENT_KIND']._serialized_end=3682
+  _globals['_HEARTBEAT']._serialized_start=3684
+  _globals['_HEARTBEAT']._serialized_end=3695
+  _globals['_GOINGAWAY']._serialized_start=3697
+  _globals['_GOINGAWAY']._serialized_end=3751
+  _globals['_STREAMSUMMARY']._serialized_start=3754
+  _globals['_STREAMSUMMARY']._serialized_end=3959
+  _globals['_STREAMSUMMARY_DROPPED']._serialized_start=3892
+  _globals['_STREAMSUMMARY_DROPPED']._serialized_end=3959
 # @@protoc_insertion_point(module_scope)

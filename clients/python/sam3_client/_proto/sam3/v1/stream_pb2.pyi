@@ -43,7 +43,7 @@ class SegmentStreamRequest(_message.Message):
     def __init__(self, config: _Optional[_Union[StreamConfig, _Mapping]] = ..., frame: _Optional[_Union[Frame, _Mapping]] = ..., chunk: _Optional[_Union[MediaChunk, _Mapping]] = ..., prompt_update: _Optional[_Union[PromptUpdate, _Mapping]] = ...) -> None: ...
 
 class StreamConfig(_message.Message):
-    __slots__ = ("pushed_frames", "pushed_chunks", "file", "url", "delivery", "task", "prompts", "score_threshold", "nms", "max_instances_per_prompt", "mask_options", "analyse_fps", "every_nth_frame", "fields", "model_id")
+    __slots__ = ("pushed_frames", "pushed_chunks", "file", "url", "delivery", "task", "prompts", "score_threshold", "nms", "max_instances_per_prompt", "mask_options", "analyse_fps", "every_nth_frame", "fields", "model_id", "confirmation_delay_frames", "max_objects")
     class Delivery(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         DELIVERY_UNSPECIFIED: _ClassVar[StreamConfig.Delivery]
@@ -81,6 +81,8 @@ class StreamConfig(_message.Message):
     EVERY_NTH_FRAME_FIELD_NUMBER: _ClassVar[int]
     FIELDS_FIELD_NUMBER: _ClassVar[int]
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
+    CONFIRMATION_DELAY_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    MAX_OBJECTS_FIELD_NUMBER: _ClassVar[int]
     pushed_frames: StreamConfig.PushedFrames
     pushed_chunks: StreamConfig.PushedChunks
     file: str
@@ -96,7 +98,9 @@ class StreamConfig(_message.Message):
     every_nth_frame: int
     fields: _field_mask_pb2.FieldMask
     model_id: str
-    def __init__(self, pushed_frames: _Optional[_Union[StreamConfig.PushedFrames, _Mapping]] = ..., pushed_chunks: _Optional[_Union[StreamConfig.PushedChunks, _Mapping]] = ..., file: _Optional[str] = ..., url: _Optional[str] = ..., delivery: _Optional[_Union[StreamConfig.Delivery, str]] = ..., task: _Optional[_Union[StreamConfig.Task, str]] = ..., prompts: _Optional[_Iterable[_Union[_prompt_pb2.ConceptPrompt, _Mapping]]] = ..., score_threshold: _Optional[float] = ..., nms: _Optional[_Union[_prompt_pb2.NonMaximumSuppression, _Mapping]] = ..., max_instances_per_prompt: _Optional[int] = ..., mask_options: _Optional[_Union[_mask_pb2.MaskOptions, _Mapping]] = ..., analyse_fps: _Optional[float] = ..., every_nth_frame: _Optional[int] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., model_id: _Optional[str] = ...) -> None: ...
+    confirmation_delay_frames: int
+    max_objects: int
+    def __init__(self, pushed_frames: _Optional[_Union[StreamConfig.PushedFrames, _Mapping]] = ..., pushed_chunks: _Optional[_Union[StreamConfig.PushedChunks, _Mapping]] = ..., file: _Optional[str] = ..., url: _Optional[str] = ..., delivery: _Optional[_Union[StreamConfig.Delivery, str]] = ..., task: _Optional[_Union[StreamConfig.Task, str]] = ..., prompts: _Optional[_Iterable[_Union[_prompt_pb2.ConceptPrompt, _Mapping]]] = ..., score_threshold: _Optional[float] = ..., nms: _Optional[_Union[_prompt_pb2.NonMaximumSuppression, _Mapping]] = ..., max_instances_per_prompt: _Optional[int] = ..., mask_options: _Optional[_Union[_mask_pb2.MaskOptions, _Mapping]] = ..., analyse_fps: _Optional[float] = ..., every_nth_frame: _Optional[int] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., model_id: _Optional[str] = ..., confirmation_delay_frames: _Optional[int] = ..., max_objects: _Optional[int] = ...) -> None: ...
 
 class Frame(_message.Message):
     __slots__ = ("content", "capture_time")
@@ -147,7 +151,7 @@ class SegmentStreamResponse(_message.Message):
 class StreamStarted(_message.Message):
     __slots__ = ("stream_id", "width_px", "height_px", "frame_rate", "policy", "limits")
     class Policy(_message.Message):
-        __slots__ = ("delivery", "task", "score_threshold", "nms", "max_instances_per_prompt", "mask_options", "analyse_fps", "every_nth_frame")
+        __slots__ = ("delivery", "task", "score_threshold", "nms", "max_instances_per_prompt", "mask_options", "analyse_fps", "every_nth_frame", "confirmation_delay_frames", "max_objects")
         DELIVERY_FIELD_NUMBER: _ClassVar[int]
         TASK_FIELD_NUMBER: _ClassVar[int]
         SCORE_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
@@ -156,6 +160,8 @@ class StreamStarted(_message.Message):
         MASK_OPTIONS_FIELD_NUMBER: _ClassVar[int]
         ANALYSE_FPS_FIELD_NUMBER: _ClassVar[int]
         EVERY_NTH_FRAME_FIELD_NUMBER: _ClassVar[int]
+        CONFIRMATION_DELAY_FRAMES_FIELD_NUMBER: _ClassVar[int]
+        MAX_OBJECTS_FIELD_NUMBER: _ClassVar[int]
         delivery: StreamConfig.Delivery
         task: StreamConfig.Task
         score_threshold: float
@@ -164,7 +170,9 @@ class StreamStarted(_message.Message):
         mask_options: _mask_pb2.MaskOptions
         analyse_fps: float
         every_nth_frame: int
-        def __init__(self, delivery: _Optional[_Union[StreamConfig.Delivery, str]] = ..., task: _Optional[_Union[StreamConfig.Task, str]] = ..., score_threshold: _Optional[float] = ..., nms: _Optional[_Union[_prompt_pb2.NonMaximumSuppression, _Mapping]] = ..., max_instances_per_prompt: _Optional[int] = ..., mask_options: _Optional[_Union[_mask_pb2.MaskOptions, _Mapping]] = ..., analyse_fps: _Optional[float] = ..., every_nth_frame: _Optional[int] = ...) -> None: ...
+        confirmation_delay_frames: int
+        max_objects: int
+        def __init__(self, delivery: _Optional[_Union[StreamConfig.Delivery, str]] = ..., task: _Optional[_Union[StreamConfig.Task, str]] = ..., score_threshold: _Optional[float] = ..., nms: _Optional[_Union[_prompt_pb2.NonMaximumSuppression, _Mapping]] = ..., max_instances_per_prompt: _Optional[int] = ..., mask_options: _Optional[_Union[_mask_pb2.MaskOptions, _Mapping]] = ..., analyse_fps: _Optional[float] = ..., every_nth_frame: _Optional[int] = ..., confirmation_delay_frames: _Optional[int] = ..., max_objects: _Optional[int] = ...) -> None: ...
     class Limits(_message.Message):
         __slots__ = ("max_prompts", "max_frame_size_bytes", "max_frame_pixels", "max_chunk_size_bytes", "max_unsent_frame_count", "max_unsent_size_bytes", "slow_consumer_timeout", "heartbeat_interval")
         MAX_PROMPTS_FIELD_NUMBER: _ClassVar[int]
@@ -198,8 +206,16 @@ class StreamStarted(_message.Message):
     limits: StreamStarted.Limits
     def __init__(self, stream_id: _Optional[str] = ..., width_px: _Optional[int] = ..., height_px: _Optional[int] = ..., frame_rate: _Optional[float] = ..., policy: _Optional[_Union[StreamStarted.Policy, _Mapping]] = ..., limits: _Optional[_Union[StreamStarted.Limits, _Mapping]] = ...) -> None: ...
 
+class ObjectEvent(_message.Message):
+    __slots__ = ("object_id", "state")
+    OBJECT_ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    object_id: int
+    state: _result_pb2.ObjectState
+    def __init__(self, object_id: _Optional[int] = ..., state: _Optional[_Union[_result_pb2.ObjectState, str]] = ...) -> None: ...
+
 class FrameResult(_message.Message):
-    __slots__ = ("frame_index", "start_offset", "capture_time", "width_px", "height_px", "result", "last_in_frame", "timings")
+    __slots__ = ("frame_index", "start_offset", "capture_time", "width_px", "height_px", "result", "last_in_frame", "timings", "object_events")
     FRAME_INDEX_FIELD_NUMBER: _ClassVar[int]
     START_OFFSET_FIELD_NUMBER: _ClassVar[int]
     CAPTURE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -208,6 +224,7 @@ class FrameResult(_message.Message):
     RESULT_FIELD_NUMBER: _ClassVar[int]
     LAST_IN_FRAME_FIELD_NUMBER: _ClassVar[int]
     TIMINGS_FIELD_NUMBER: _ClassVar[int]
+    OBJECT_EVENTS_FIELD_NUMBER: _ClassVar[int]
     frame_index: int
     start_offset: _duration_pb2.Duration
     capture_time: _timestamp_pb2.Timestamp
@@ -216,7 +233,8 @@ class FrameResult(_message.Message):
     result: _result_pb2.PromptResult
     last_in_frame: bool
     timings: _result_pb2.Timings
-    def __init__(self, frame_index: _Optional[int] = ..., start_offset: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., capture_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., width_px: _Optional[int] = ..., height_px: _Optional[int] = ..., result: _Optional[_Union[_result_pb2.PromptResult, _Mapping]] = ..., last_in_frame: bool = ..., timings: _Optional[_Union[_result_pb2.Timings, _Mapping]] = ...) -> None: ...
+    object_events: _containers.RepeatedCompositeFieldContainer[ObjectEvent]
+    def __init__(self, frame_index: _Optional[int] = ..., start_offset: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., capture_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., width_px: _Optional[int] = ..., height_px: _Optional[int] = ..., result: _Optional[_Union[_result_pb2.PromptResult, _Mapping]] = ..., last_in_frame: bool = ..., timings: _Optional[_Union[_result_pb2.Timings, _Mapping]] = ..., object_events: _Optional[_Iterable[_Union[ObjectEvent, _Mapping]]] = ...) -> None: ...
 
 class FramesDropped(_message.Message):
     __slots__ = ("first_frame_index", "last_frame_index", "reason")

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "inference/association/track_table.h"
+#include "inference/detection.h"
+
+namespace sam3 {
+
+class ImageEmbedding;
+
+// The objects that one stream follows, with everything that an engine remembers
+// of them, bounded however long the stream is. Opaque; changed by the engine
+// that made it, on its thread, and by nobody else; may be released on any
+// thread.
+class StreamTracks {
+ public:
+  virtual ~StreamTracks() = default;
+  // Device and host bytes that it holds.
+  virtual size_t size_bytes() const = 0;
+  virtual int object_count() const = 0;
+};
+
+// One prompt of a stream, and what the detector found of it on a frame.
+struct TrackedPrompt {
+  // The stream's number for it; never used for another one.
+  int prompt = 0;
+  // Borrowed; with masks as logits.
+  const Detections* found = nullptr;
+};
+
+// The next frame of one stream. Objects of prompts that are not among these are
+// no longer followed.
+struct TrackItem {
+  std::shared_ptr<StreamTracks> tracks;
+  std::shared_ptr<const ImageEmbedding> image;
+  std::vector<TrackedPrompt> prompts;
+};
+
+// One object on one frame.
+struct TrackedInstance {
+  int64_t object_id = 0;
+  // kTentative, kConfirmed or kLost.
+  TrackState state = TrackState::kConfirmed;
+  // Of the detection that it was born from; never changes.
+  float score = 0;
+  // Where masks of one prompt overlap, the greater one has the pixel.
+  float overlap_score = 0;
+  // Logits; empty masks are left out.
+  LowResMask mask;
+};
+
+// What a frame is to one stream.
+struct TrackedFrame {
+  // One list a prompt, in the order of the item's, each by id.
+  std::vector<std::vector<TrackedInstance>> objects;
+  // By id; one object's in the order in which they happened.
+  std::vector<TrackEvent> events;
+  // New objects that were not taken in, as there are too many.
+  int births_beyond_cap = 0;
+  // Of the whole batch.
+  absl::Duration track;
+};
+
+}  // namespace sam3

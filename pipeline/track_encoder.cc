@@ -1,0 +1,69 @@
+#include "pipeline/track_encoder.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "inference/base/status_macros.h"
+#include "pipeline/mask_at.h"
+#include "pipeline/mask_codec.h"
+
+namespace sam3 {
+namespace {
+
+// Takes pixels from masks that others have already, the surest first.
+void ShareOut(const std::vector<TrackedInstance>& objects,
+              std::vector<MaskRuns>* masks) {
+  std::vector<size_t> order(objects.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&objects](size_t a, size_t b) {
+    return objects[a].overlap_score > objects[b].overlap_score;
+  });
+  for (size_t i = 1; i < order.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      (*masks)[order[i]] =
+          MaskDifference((*masks)[order[i]], (*masks)[order[j]]);
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<PromptResult>> EncodeTracks(
+    absl::Span<const ConceptPrompt> prompts,
+    absl::Span<const Detections> detections, const TrackedFrame& tracked,
+    const ConceptOptions& options, int width, int height) {
+  SAM3_CHECK(prompts.size() == tracked.objects.size());
+  std::vector<PromptResult> results(prompts.size());
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    results[i].prompt_index = static_cast<int>(i);
+    results[i].prompt_id = prompts[i].prompt_id;
+    results[i].text = prompts[i].text;
+    results[i].presence_score = detections[i].presence_score;
+    const std::vector<TrackedInstance>& objects = tracked.objects[i];
+    std::vector<MaskRuns> masks;
+    for (const TrackedInstance& object : objects) {
+      masks.push_back(RunsFromLowRes(object.mask, width, height));
+    }
+    std::vector<Box> boxes;
+    for (const MaskRuns& mask : masks) boxes.push_back(MaskBox(mask));
+    ShareOut(objects, &masks);
+    for (size_t k = 0; k < objects.size(); ++k) {
+      Instance instance;
+      instance.object_id = objects[k].object_id;
+      instance.state = objects[k].state;
+      instance.score = objects[k].score;
+      if (options.fields.box) instance.box = boxes[k];
+      if (options.fields.area) instance.area = MaskArea(masks[k]);
+      if (options.fields.mask && options.mask.format != MaskFormat::kNone) {
+        SAM3_ASSIGN_OR_RETURN(
+            instance.mask,
+            EncodeMaskAt(masks[k], objects[k].mask, options.mask));
+      }
+      results[i].instances.push_back(std::move(instance));
+    }
+  }
+  return results;
+}
+
+}  // namespace sam3
