@@ -78,7 +78,7 @@ std::string List(const Items& items, Format format) {
 std::string Events(const std::vector<sam3::TrackEvent>& events) {
   return List(events, [](const sam3::TrackEvent& event) {
     return absl::StrFormat("[%d,%d,%d]", event.id, event.prompt,
-                           static_cast<int>(event.state));
+                           static_cast<int>(event.phase));
   });
 }
 
@@ -91,7 +91,7 @@ std::string Pairs(const std::vector<sam3::ObjectDetection>& pairs) {
 std::string Outputs(const std::vector<sam3::ObjectOutput>& outputs) {
   return List(outputs, [](const sam3::ObjectOutput& output) {
     return absl::StrFormat("[%d,%d,%d,%.9g,%.9g,%d,%d]", output.id,
-                           output.prompt, static_cast<int>(output.state),
+                           output.prompt, static_cast<int>(output.phase),
                            output.score, output.overlap_score,
                            static_cast<int>(output.source), output.detection);
   });
@@ -103,7 +103,7 @@ std::string Tracks(const sam3::TrackTable& table) {
     return absl::StrFormat("[%d,%d,%d,%d,%d,%d]", id, track.keep_alive,
                            track.unmatched_frames,
                            track.last_occluded_frame.value_or(-2),
-                           track.lost_frames, static_cast<int>(track.state));
+                           track.lost_frames, static_cast<int>(track.phase));
   });
 }
 

@@ -18,7 +18,7 @@ import planning_oracle as oracle
 from scripted_scenes import Scene
 from stub_reference import Reference, expressible
 
-SCENES = 240
+SCENES = 200
 FRAMES = 30
 # Each must happen this often, or the scenes do not test it.
 LEAST = 60

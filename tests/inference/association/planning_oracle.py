@@ -69,8 +69,15 @@ def fill_holes(logits: np.ndarray, area: int) -> np.ndarray:
     return np.where(small_components(inside, area), np.float32(-0.1), logits)
 
 
-def overlap(a: np.ndarray, b: np.ndarray) -> np.float32:
-    return np.float32((a & b).sum()) / np.float32(max((a | b).sum(), 1))
+def overlaps(rows: list[np.ndarray], columns: list[np.ndarray]) -> np.ndarray:
+    """Of every mask with every other, counted exactly, divided in fp32."""
+    if not rows or not columns:
+        return np.zeros((len(rows), len(columns)), np.float32)
+    a = np.stack([mask.ravel() > 0 for mask in rows]).astype(np.int64)
+    b = np.stack([mask.ravel() > 0 for mask in columns]).astype(np.int64)
+    common = a @ b.T
+    union = a.sum(axis=1)[:, None] + b.sum(axis=1)[None] - common
+    return common.astype(np.float32) / np.maximum(union, 1).astype(np.float32)
 
 
 class Oracle:
@@ -86,19 +93,20 @@ class Oracle:
         self.keep_alive: dict[int, int] = {}
         self.occluded: dict[int, int] = {}
         self.lost_frames: dict[int, int] = {}
-        self.state: dict[int, int] = {}
+        self.phase: dict[int, int] = {}
 
     def select(self, detections: list[Seen]) -> list[int]:
         at_least = np.float32(self.options.detection_score)
         chosen = [i for i, d in enumerate(detections) if d.score > at_least]
         if self.options.detection_overlap <= 0:
             return chosen
+        masks = [d.logits for d in detections]
+        rivals = overlaps(masks, masks) > np.float32(
+            self.options.detection_overlap)
         kept: list[int] = []
         for i in sorted(chosen, key=lambda i: (-detections[i].score, i)):
-            if all(detections[k].name != detections[i].name or
-                   overlap(detections[k].logits > 0, detections[i].logits > 0)
-                   <= np.float32(self.options.detection_overlap)
-                   for k in kept):
+            if not any(rivals[k, i] and detections[k].name == detections[i].name
+                       for k in kept):
                 kept.append(i)
         return sorted(kept)
 
@@ -107,12 +115,12 @@ class Oracle:
         o = self.options
         if not tracks:
             return list(range(len(detections))), [], [], {}, {}
-        table = np.zeros((len(detections), len(tracks)), np.float32)
+        table = overlaps([d.logits for d in detections],
+                         [t.logits for t in tracks])
         for d, detection in enumerate(detections):
             for t, track in enumerate(tracks):
-                if detection.name == self.prompt[track.name]:
-                    table[d, t] = overlap(detection.logits > 0,
-                                          track.logits > 0)
+                if detection.name != self.prompt[track.name]:
+                    table[d, t] = 0
         new, together, confirming = [], {}, {}
         for d, detection in enumerate(detections):
             together[d] = [track.name for t, track in enumerate(tracks)
@@ -166,15 +174,14 @@ class Oracle:
             return set()
         last = {t.name: self.occluded.get(
             t.name, ALWAYS if t.name in removed else NEVER) for t in tracks}
-        losers = set()
-        for a in tracks:
-            for b in tracks:
-                if (a.name != b.name and
-                        self.prompt[a.name] == self.prompt[b.name] and
-                        last[a.name] > last[b.name] > NEVER and
-                        overlap(a.logits > 0, b.logits > 0) >=
-                        np.float32(self.options.occlusion_overlap)):
-                    losers.add(a.name)
+        masks = [t.logits for t in tracks]
+        near = overlaps(masks, masks) >= np.float32(
+            self.options.occlusion_overlap)
+        losers = {a.name for i, a in enumerate(tracks)
+                  for j, b in enumerate(tracks)
+                  if near[i, j] and
+                  self.prompt[a.name] == self.prompt[b.name] and
+                  last[a.name] > last[b.name] > NEVER}
         for t in tracks:
             gone = t.name in losers or not (t.logits > 0).any()
             self.occluded[t.name] = frame if gone else last[t.name]
@@ -205,20 +212,20 @@ class Oracle:
         self.lost_frames[id_] = self.lost_frames[id_] + 1 if lost else 0
         steps = []
         age = frame - self.birth[id_][0]
-        if self.state[id_] == TENTATIVE and age >= o.confirmation_delay_frames:
+        if self.phase[id_] == TENTATIVE and age >= o.confirmation_delay_frames:
             steps.append(CONFIRMED)
-        standing = steps[-1] if steps else self.state[id_]
+        standing = steps[-1] if steps else self.phase[id_]
         if lost and standing == CONFIRMED:
             steps.append(LOST)
         if not lost and standing == LOST:
             steps.append(RECOVERED)
         for step in steps:
             events.append([id_, self.prompt[id_], step])
-            self.state[id_] = CONFIRMED if step == RECOVERED else step
+            self.phase[id_] = CONFIRMED if step == RECOVERED else step
         return 0 < o.end_after_lost_frames <= self.lost_frames[id_]
 
     def remove(self, id_: int, events) -> None:
-        end = RETRACTED if self.state[id_] == TENTATIVE else ENDED
+        end = RETRACTED if self.phase[id_] == TENTATIVE else ENDED
         events.append([id_, self.prompt[id_], end])
         self.alive.remove(id_)
 
@@ -269,7 +276,7 @@ class Oracle:
             births.append([self.bear(frame, counting[d], events), chosen[d]])
             if (counting[d].logits > 0).any():
                 id_, score = births[-1][0], counting[d].score
-                outputs.append([id_, counting[d].name, self.state[id_], score,
+                outputs.append([id_, counting[d].name, self.phase[id_], score,
                                 score, FILLED_DETECTION, chosen[d]])
         return {
             "births": births, "beyond_cap": len(new) - len(born),
@@ -280,7 +287,7 @@ class Oracle:
             "memory": memory, "outputs": outputs, "events": events,
             "tracks": [[i, self.keep_alive[i], len(self.unmatched[i]),
                         self.occluded.get(i, -2), self.lost_frames[i],
-                        self.state[i]] for i in self.alive],
+                        self.phase[i]] for i in self.alive],
         }
 
     def output(self, track: Seen, detection: int | None) -> list | None:
@@ -289,7 +296,7 @@ class Oracle:
                 self.unmatched[id_] and self.keep_alive[id_] <= 0):
             return None
         by_detection = detection is not None and not o.recondition_by_prompt
-        return [id_, self.prompt[id_], self.state[id_], self.birth[id_][1],
+        return [id_, self.prompt[id_], self.phase[id_], self.birth[id_][1],
                 1 / (1 + np.exp(-track.score)),
                 DETECTION if by_detection else TRACK,
                 detection if by_detection else -1]
@@ -303,7 +310,7 @@ class Oracle:
         self.unmatched[id_] = []
         self.keep_alive[id_] = self.options.keep_alive_initial
         self.lost_frames[id_] = 0
-        self.state[id_] = (TENTATIVE if self.options.confirmation_delay_frames
+        self.phase[id_] = (TENTATIVE if self.options.confirmation_delay_frames
                            else CONFIRMED)
-        events.append([id_, detection.name, self.state[id_]])
+        events.append([id_, detection.name, self.phase[id_]])
         return id_

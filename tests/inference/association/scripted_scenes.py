@@ -38,6 +38,7 @@ def random_options(dice: random.Random) -> Options:
     sometimes(0.5, "recondition_period_frames", 0, 1, 3, 16)
     sometimes(0.3, "recondition_by_prompt", 1)
     sometimes(0.2, "occlusion_overlap", 0.0, 0.4)
+    sometimes(0.4, "match_overlap", 0.2, 0.25, 0.5)
     sometimes(0.2, "detection_overlap", 0.0, 0.5)
     sometimes(0.2, "hotstart_frames", 8, 10)
     return options
