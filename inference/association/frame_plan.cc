@@ -38,7 +38,7 @@ class FramePlanner {
     Advance();
     PlanMemory();
     OutputTracks();
-    for (const int detection : births) Bear(detection);
+    for (const int detection : births) AddObject(detection);
     return std::move(plan_);
   }
 
@@ -52,7 +52,7 @@ class FramePlanner {
   void Advance();
   void PlanMemory();
   void OutputTracks();
-  void Bear(int detection);
+  void AddObject(int detection);
 
   std::vector<int64_t> Ids(absl::Span<const int> tracks) const;
   bool Visible(size_t track) const {
@@ -227,7 +227,7 @@ void FramePlanner::OutputTracks() {
     const Track& track = table_.at(id);
     output.id = id;
     output.prompt = track.prompt;
-    output.state = track.state;
+    output.phase = track.phase;
     output.score = track.birth_score;
     output.overlap_score =
         1 / (1 + std::exp(-input_.tracks[i].object_score_logit));
@@ -235,13 +235,13 @@ void FramePlanner::OutputTracks() {
   }
 }
 
-void FramePlanner::Bear(int detection) {
+void FramePlanner::AddObject(int detection) {
   const int prompt = detections_[detection].prompt;
   const float score = scores_[detection];
   const int64_t id = table_.Add(input_.frame, prompt, score, &plan_.events);
   plan_.births.push_back({id, chosen_[detection]});
   if (detections_[detection].mask.empty()) return;
-  plan_.outputs.push_back({id, prompt, table_.at(id).state, score, score,
+  plan_.outputs.push_back({id, prompt, table_.at(id).phase, score, score,
                            MaskSource::kFilledDetection, chosen_[detection]});
 }
 

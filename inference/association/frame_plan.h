@@ -70,7 +70,7 @@ struct ObjectOutput {
   int64_t id = 0;
   int prompt = 0;
   // kTentative, kConfirmed or kLost.
-  TrackState state = TrackState::kConfirmed;
+  TrackPhase phase = TrackPhase::kConfirmed;
   // Of the detection at birth; never changes.
   float score = 0;
   // Where masks of one prompt overlap in the answer, the greater one has the

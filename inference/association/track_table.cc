@@ -34,10 +34,10 @@ int64_t TrackTable::Add(int64_t frame, int prompt, float score,
   track.birth_frame = frame;
   track.birth_score = score;
   track.keep_alive = options_.keep_alive_initial;
-  track.state = options_.confirmation_delay_frames == 0
-                    ? TrackState::kConfirmed
-                    : TrackState::kTentative;
-  events->push_back({id, prompt, track.state});
+  track.phase = options_.confirmation_delay_frames == 0
+                    ? TrackPhase::kConfirmed
+                    : TrackPhase::kTentative;
+  events->push_back({id, prompt, track.phase});
   tracks_.emplace(id, std::move(track));
   return id;
 }
@@ -123,20 +123,20 @@ void TrackTable::SetLastOccluded(int64_t id, int64_t frame) {
 bool TrackTable::Advance(int64_t frame, int64_t id, bool visible,
                          std::vector<TrackEvent>* events) {
   Track& track = Mutable(id);
-  const auto move_to = [&](TrackState state, TrackState event) {
-    track.state = state;
+  const auto move_to = [&](TrackPhase phase, TrackPhase event) {
+    track.phase = phase;
     events->push_back({id, track.prompt, event});
   };
   const bool lost = !visible || track.keep_alive <= 0;
   track.lost_frames = lost ? track.lost_frames + 1 : 0;
-  if (track.state == TrackState::kTentative &&
+  if (track.phase == TrackPhase::kTentative &&
       frame - track.birth_frame >= options_.confirmation_delay_frames) {
-    move_to(TrackState::kConfirmed, TrackState::kConfirmed);
+    move_to(TrackPhase::kConfirmed, TrackPhase::kConfirmed);
   }
-  if (track.state == TrackState::kConfirmed && lost) {
-    move_to(TrackState::kLost, TrackState::kLost);
-  } else if (track.state == TrackState::kLost && !lost) {
-    move_to(TrackState::kConfirmed, TrackState::kRecovered);
+  if (track.phase == TrackPhase::kConfirmed && lost) {
+    move_to(TrackPhase::kLost, TrackPhase::kLost);
+  } else if (track.phase == TrackPhase::kLost && !lost) {
+    move_to(TrackPhase::kConfirmed, TrackPhase::kRecovered);
   }
   return options_.end_after_lost_frames > 0 &&
          track.lost_frames >= options_.end_after_lost_frames;
@@ -145,9 +145,9 @@ bool TrackTable::Advance(int64_t frame, int64_t id, bool visible,
 void TrackTable::Remove(int64_t id, std::vector<TrackEvent>* events) {
   const Track& track = at(id);
   events->push_back({id, track.prompt,
-                     track.state == TrackState::kTentative
-                         ? TrackState::kRetracted
-                         : TrackState::kEnded});
+                     track.phase == TrackPhase::kTentative
+                         ? TrackPhase::kRetracted
+                         : TrackPhase::kEnded});
   tracks_.erase(id);
   for (auto& [other, kept] : tracks_) kept.duplicate_frames.erase(id);
 }

@@ -13,7 +13,7 @@
 namespace sam3 {
 
 // What an object is, or what became of it.
-enum class TrackState {
+enum class TrackPhase {
   kTentative,  // born, and younger than the confirmation delay
   kConfirmed,  // stands
   kLost,       // stands, but is invisible or long unmatched
@@ -25,7 +25,7 @@ enum class TrackState {
 struct TrackEvent {
   int64_t id = 0;
   int prompt = 0;
-  TrackState state = TrackState::kTentative;
+  TrackPhase phase = TrackPhase::kTentative;
 
   bool operator==(const TrackEvent&) const = default;
 };
@@ -46,7 +46,7 @@ struct Track {
   // it whose id is the key. Kept while they can remove anything.
   std::map<int64_t, int> duplicate_frames;
   // kTentative, kConfirmed or kLost.
-  TrackState state = TrackState::kTentative;
+  TrackPhase phase = TrackPhase::kTentative;
 };
 
 // What one frame showed of the tracks; vectors hold ids.
@@ -93,7 +93,7 @@ class TrackTable {
 
   void SetLastOccluded(int64_t id, int64_t frame);
 
-  // Moves an object to its state on this frame, once a frame and after Count():
+  // Moves an object to its phase on this frame, once a frame and after Count():
   // first a confirmation that is due, then lost or recovered. Returns whether
   // it has now been lost for so long that it is to be removed.
   bool Advance(int64_t frame, int64_t id, bool visible,

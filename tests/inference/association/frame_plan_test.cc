@@ -16,7 +16,7 @@ using test::Logits;
 using test::Stripe;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using State = TrackState;
+using Phase = TrackPhase;
 
 // One frame, put together piece by piece.
 class FrameBuilder {
@@ -50,7 +50,7 @@ std::vector<int64_t> OutputIds(const FramePlan& plan) {
 }
 
 // Two objects of one prompt, born on frame 0 side by side.
-void BearTwo(TrackTable* table) {
+void TwoBirths(TrackTable* table) {
   FrameBuilder(0)
       .Detect(0.9f, Stripe(0, 100))
       .Detect(0.8f, Stripe(200, 300))
@@ -75,8 +75,8 @@ TEST(PlanFrameTest, BirthsInTheOrderOfDetectionsByTheirInputIndex) {
                              .Plan(&table);
   EXPECT_THAT(plan.births,
               ElementsAre(ObjectDetection{0, 2}, ObjectDetection{1, 3}));
-  EXPECT_THAT(plan.events, ElementsAre(TrackEvent{0, 3, State::kConfirmed},
-                                       TrackEvent{1, 1, State::kConfirmed}));
+  EXPECT_THAT(plan.events, ElementsAre(TrackEvent{0, 3, Phase::kConfirmed},
+                                       TrackEvent{1, 1, Phase::kConfirmed}));
   ASSERT_EQ(plan.outputs.size(), 2u);
   EXPECT_EQ(plan.outputs[1].id, 1);
   EXPECT_EQ(plan.outputs[1].prompt, 1);
@@ -97,7 +97,7 @@ TEST(PlanFrameTest, ABirthWithoutAMaskIsNotShown) {
 
 TEST(PlanFrameTest, WithoutDetectionsTracksGoOn) {
   TrackTable table({});
-  BearTwo(&table);
+  TwoBirths(&table);
   const FramePlan plan = FrameBuilder(1)
                              .Propagate(0, Stripe(0, 100), 2)
                              .Propagate(1, Stripe(200, 300))
@@ -117,7 +117,7 @@ TEST(PlanFrameTest, WithoutDetectionsTracksGoOn) {
 std::vector<std::vector<TrackEvent>> MergeForFrames(
     int frames, const AssociationOptions& options) {
   TrackTable table(options);
-  BearTwo(&table);
+  TwoBirths(&table);
   std::vector<std::vector<TrackEvent>> events;
   for (int frame = 1; frame <= frames; ++frame) {
     FrameBuilder builder(frame);
@@ -131,7 +131,7 @@ std::vector<std::vector<TrackEvent>> MergeForFrames(
 TEST(PlanFrameTest, TwoTracksOnOneDetectionForEightFrames) {
   const auto events = MergeForFrames(9, {});
   for (int i = 0; i < 7; ++i) EXPECT_THAT(events[i], IsEmpty()) << i;
-  EXPECT_THAT(events[7], ElementsAre(TrackEvent{1, 0, State::kEnded}));
+  EXPECT_THAT(events[7], ElementsAre(TrackEvent{1, 0, Phase::kEnded}));
   EXPECT_THAT(events[8], IsEmpty());
 }
 
@@ -139,8 +139,8 @@ TEST(PlanFrameTest, ATentativeDuplicateIsRetracted) {
   AssociationOptions options;
   options.confirmation_delay_frames = 8;
   EXPECT_THAT(MergeForFrames(8, options)[7],
-              ElementsAre(TrackEvent{0, 0, State::kConfirmed},
-                          TrackEvent{1, 0, State::kRetracted}));
+              ElementsAre(TrackEvent{0, 0, Phase::kConfirmed},
+                          TrackEvent{1, 0, Phase::kRetracted}));
 }
 
 TEST(PlanFrameTest, FrameByFrameTheReferenceKeepsDuplicates) {
@@ -162,7 +162,7 @@ TEST(PlanFrameTest, TwentyEmptyFramesAndBack) {
     EXPECT_THAT(plan.memory,
                 ElementsAre(MemoryWrite{0, MemoryMask::kWhole, false}));
     EXPECT_EQ(plan.events.size(), frame == 1 ? 1u : 0u);
-    EXPECT_EQ(table.at(0).state, State::kLost);
+    EXPECT_EQ(table.at(0).phase, Phase::kLost);
   }
   EXPECT_EQ(table.at(0).keep_alive, 30);
   EXPECT_EQ(table.at(0).unmatched_frames, 0);
@@ -171,7 +171,7 @@ TEST(PlanFrameTest, TwentyEmptyFramesAndBack) {
                              .Detect(0.9f, Stripe(300, 400))
                              .Propagate(0, Stripe(300, 400))
                              .Plan(&table);
-  EXPECT_THAT(plan.events, ElementsAre(TrackEvent{0, 0, State::kRecovered}));
+  EXPECT_THAT(plan.events, ElementsAre(TrackEvent{0, 0, Phase::kRecovered}));
   EXPECT_THAT(plan.births, IsEmpty());
   EXPECT_THAT(OutputIds(plan), ElementsAre(0));
 }
@@ -180,7 +180,7 @@ TEST(PlanFrameTest, ALostObjectEndsWhereThatIsAskedFor) {
   AssociationOptions options;
   options.end_after_lost_frames = 2;
   TrackTable table(options);
-  BearTwo(&table);
+  TwoBirths(&table);
   for (int frame = 1; frame <= 2; ++frame) {
     const FramePlan plan = FrameBuilder(frame)
                                .Propagate(0, Stripe(0, 0))
@@ -188,7 +188,7 @@ TEST(PlanFrameTest, ALostObjectEndsWhereThatIsAskedFor) {
                                .Plan(&table);
     if (frame == 1) continue;
     EXPECT_THAT(plan.removals, ElementsAre(0));
-    EXPECT_THAT(plan.events, ElementsAre(TrackEvent{0, 0, State::kEnded}));
+    EXPECT_THAT(plan.events, ElementsAre(TrackEvent{0, 0, Phase::kEnded}));
     EXPECT_THAT(plan.memory,
                 ElementsAre(MemoryWrite{1, MemoryMask::kWhole, true}));
   }
@@ -196,7 +196,7 @@ TEST(PlanFrameTest, ALostObjectEndsWhereThatIsAskedFor) {
 
 TEST(PlanFrameTest, ARemovalOnTheFrameOfABirthShiftsNobody) {
   TrackTable table({});
-  BearTwo(&table);
+  TwoBirths(&table);
   for (int frame = 1; frame <= 7; ++frame) {
     FrameBuilder(frame)
         .Detect(0.9f, Stripe(200, 300))
@@ -216,15 +216,15 @@ TEST(PlanFrameTest, ARemovalOnTheFrameOfABirthShiftsNobody) {
               ElementsAre(MemoryWrite{1, MemoryMask::kWhole, true}));
   EXPECT_THAT(OutputIds(plan), ElementsAre(1, 2));
   EXPECT_NEAR(plan.outputs[0].overlap_score, 1 / (1 + std::exp(-2.0f)), 1e-6);
-  EXPECT_THAT(plan.events, ElementsAre(TrackEvent{0, 0, State::kEnded},
-                                       TrackEvent{2, 0, State::kConfirmed}));
+  EXPECT_THAT(plan.events, ElementsAre(TrackEvent{0, 0, Phase::kEnded},
+                                       TrackEvent{2, 0, Phase::kConfirmed}));
 }
 
 TEST(PlanFrameTest, TheCapCountsWhatIsTracked) {
   AssociationOptions options;
   options.max_objects = 3;
   TrackTable table(options);
-  BearTwo(&table);
+  TwoBirths(&table);
   const FramePlan plan = FrameBuilder(1)
                              .Detect(0.8f, Stripe(110, 120))
                              .Detect(0.9f, Stripe(130, 140), 1)
@@ -240,7 +240,7 @@ TEST(PlanFrameTest, TheCapCountsWhatIsTracked) {
 FramePlan Confirm(int64_t frame, float object_score,
                   const AssociationOptions& options) {
   TrackTable table(options);
-  BearTwo(&table);
+  TwoBirths(&table);
   return FrameBuilder(frame)
       .Detect(0.3f, Stripe(0, 100))
       .Detect(0.9f, Stripe(0, 95))
@@ -276,7 +276,7 @@ TEST(PlanFrameTest, ReconditioningByPromptShowsTheTrackersMask) {
 
 TEST(PlanFrameTest, OfTwoOnTopOfEachOtherTheOneLaterOccludedIsSuppressed) {
   TrackTable table({});
-  BearTwo(&table);
+  TwoBirths(&table);
   for (const int hidden : {0, 1}) {
     FrameBuilder(1 + hidden)
         .Propagate(0, Stripe(0, hidden == 0 ? 0 : 100))
@@ -297,9 +297,31 @@ TEST(PlanFrameTest, OfTwoOnTopOfEachOtherTheOneLaterOccludedIsSuppressed) {
   EXPECT_EQ(table.at(1).last_occluded_frame, 3);
 }
 
+TEST(PlanFrameTest, WhatIsRemovedAtItsFirstPropagationTakesNoPixels) {
+  AssociationOptions options;
+  options.hotstart_unmatched_frames = 1;
+  TrackTable table(options);
+  FrameBuilder(0).Detect(0.9f, Stripe(0, 100)).Plan(&table);
+  FrameBuilder(1).Propagate(0, Stripe(0, 0)).Plan(&table);
+  FrameBuilder(2)
+      .Detect(0.9f, Stripe(0, 100))
+      .Detect(0.9f, Stripe(200, 300))
+      .Propagate(0, Stripe(0, 100))
+      .Plan(&table);
+  const FramePlan plan = FrameBuilder(3)
+                             .Detect(0.9f, Stripe(48, 100))
+                             .Propagate(0, Stripe(0, 100, 1))
+                             .Propagate(1, Stripe(0, 72, 9))
+                             .Plan(&table);
+  EXPECT_THAT(plan.removals, ElementsAre(1));
+  EXPECT_THAT(plan.suppressed, IsEmpty());
+  EXPECT_THAT(plan.memory,
+              ElementsAre(MemoryWrite{0, MemoryMask::kWhole, true}));
+}
+
 TEST(PlanFrameTest, AMaskThatLosesItsPixelsIsClampedInMemoryOnly) {
   TrackTable table({});
-  BearTwo(&table);
+  TwoBirths(&table);
   const FramePlan plan = FrameBuilder(1)
                              .Propagate(0, Stripe(0, 100, 1))
                              .Propagate(1, Stripe(20, 200, 2))
@@ -316,10 +338,10 @@ TEST(PlanFrameTest, TentativeObjectsAreMarked) {
   TrackTable table(options);
   const FramePlan first =
       FrameBuilder(0).Detect(0.9f, Stripe(0, 100)).Plan(&table);
-  EXPECT_EQ(first.outputs[0].state, State::kTentative);
+  EXPECT_EQ(first.outputs[0].phase, Phase::kTentative);
   const FramePlan second =
       FrameBuilder(1).Propagate(0, Stripe(0, 100)).Plan(&table);
-  EXPECT_EQ(second.outputs[0].state, State::kConfirmed);
+  EXPECT_EQ(second.outputs[0].phase, Phase::kConfirmed);
 }
 
 }  // namespace

@@ -151,7 +151,23 @@ TEST(TrackTableTest, HiddenAtTheEndOfKeepAliveOnlyIfAsked) {
   }
 }
 
-TEST(TrackTableTest, StatesFollowTheDelay) {
+TEST(TrackTableTest, NeverUnmatchedIsNeverHidden) {
+  AssociationOptions options;
+  options.keep_alive_initial = 1;
+  options.keep_alive_counts_empty = true;
+  options.hide_at_keep_alive_end = true;
+  TrackTable table(options);
+  Events events;
+  table.Add(0, 0, 0.9f, &events);
+  FrameObservations seen;
+  seen.frame = 1;
+  seen.empty = {0};
+  table.Count(seen);
+  EXPECT_EQ(table.at(0).keep_alive, 0);
+  EXPECT_FALSE(table.Hidden(0));
+}
+
+TEST(TrackTableTest, PhasesFollowTheDelay) {
   AssociationOptions options;
   options.confirmation_delay_frames = 2;
   TrackTable table(options);
@@ -162,11 +178,11 @@ TEST(TrackTableTest, StatesFollowTheDelay) {
     EXPECT_FALSE(table.Advance(frame, 0, visible, &events));
   }
   table.Remove(0, &events);
-  EXPECT_THAT(events, ElementsAre(TrackEvent{0, 7, TrackState::kTentative},
-                                  TrackEvent{0, 7, TrackState::kConfirmed},
-                                  TrackEvent{0, 7, TrackState::kLost},
-                                  TrackEvent{0, 7, TrackState::kRecovered},
-                                  TrackEvent{0, 7, TrackState::kEnded}));
+  EXPECT_THAT(events, ElementsAre(TrackEvent{0, 7, TrackPhase::kTentative},
+                                  TrackEvent{0, 7, TrackPhase::kConfirmed},
+                                  TrackEvent{0, 7, TrackPhase::kLost},
+                                  TrackEvent{0, 7, TrackPhase::kRecovered},
+                                  TrackEvent{0, 7, TrackPhase::kEnded}));
 }
 
 TEST(TrackTableTest, RemovedWhileTentativeIsRetracted) {
@@ -177,8 +193,8 @@ TEST(TrackTableTest, RemovedWhileTentativeIsRetracted) {
   table.Add(0, 0, 0.9f, &events);
   EXPECT_FALSE(table.Advance(14, 0, true, &events));
   table.Remove(0, &events);
-  EXPECT_THAT(events, ElementsAre(TrackEvent{0, 0, TrackState::kTentative},
-                                  TrackEvent{0, 0, TrackState::kRetracted}));
+  EXPECT_THAT(events, ElementsAre(TrackEvent{0, 0, TrackPhase::kTentative},
+                                  TrackEvent{0, 0, TrackPhase::kRetracted}));
 }
 
 TEST(TrackTableTest, LongUnmatchedIsLostUntilMatchedAgain) {
@@ -189,11 +205,11 @@ TEST(TrackTableTest, LongUnmatchedIsLostUntilMatchedAgain) {
   table.Add(0, 0, 0.9f, &events);
   table.Count(Unmatched(1, {0}));
   table.Advance(1, 0, true, &events);
-  EXPECT_EQ(table.at(0).state, TrackState::kLost);
+  EXPECT_EQ(table.at(0).phase, TrackPhase::kLost);
   table.Count(Together(2, {0}));
   table.Advance(2, 0, true, &events);
-  EXPECT_EQ(table.at(0).state, TrackState::kConfirmed);
-  EXPECT_EQ(events.back().state, TrackState::kRecovered);
+  EXPECT_EQ(table.at(0).phase, TrackPhase::kConfirmed);
+  EXPECT_EQ(events.back().phase, TrackPhase::kRecovered);
 }
 
 TEST(TrackTableTest, EndsAfterConsecutiveLostFrames) {
@@ -213,8 +229,8 @@ TEST(TrackTableTest, APromptLeavesWithItsObjects) {
   Events events;
   for (const int prompt : {4, 5, 4}) table.Add(0, prompt, 0.9f, &events);
   EXPECT_THAT(table.RemovePrompt(4),
-              ElementsAre(TrackEvent{0, 4, TrackState::kEnded},
-                          TrackEvent{2, 4, TrackState::kEnded}));
+              ElementsAre(TrackEvent{0, 4, TrackPhase::kEnded},
+                          TrackEvent{2, 4, TrackPhase::kEnded}));
   EXPECT_THAT(table.ids(), ElementsAre(1));
   EXPECT_THAT(table.RemovePrompt(4), IsEmpty());
 }
