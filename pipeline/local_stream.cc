@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "inference/base/status_macros.h"
 #include "pipeline/error_reason.h"
+#include "pipeline/live_reader.h"
 
 namespace sam3 {
 namespace {
@@ -62,7 +63,12 @@ LocalStream::~LocalStream() = default;
 
 absl::Status LocalStream::Start() {
   const bool pushed = config_.source == StreamSourceKind::kPushedFrames;
-  if (!pushed) {
+  if (config_.source == StreamSourceKind::kUrl) {
+    reader_ =
+        MakeLiveReader(config_.url, core_.options.image_limits,
+                       core_.model.engine->host_allocator(), *core_.live_source,
+                       core_.connect_pacer, core_.clock, core_.metrics, *this);
+  } else if (!pushed) {
     reader_ = MakeVideoReader(
         config_.file != nullptr ? config_.file->path() : "",
         core_.options.image_limits, core_.model.engine->host_allocator(),
@@ -81,7 +87,7 @@ absl::Status LocalStream::Start() {
         .limits = {options.max_frame_bytes, options.max_unsent_frames,
                    options.max_unsent_bytes, options.slow_consumer_timeout,
                    options.heartbeat_interval}});
-    // A file shows itself soon; pushed bytes may take as long as they like.
+    // A file shows itself soon; other sources may take as long as they like.
     if (config_.source != StreamSourceKind::kFile) facts_.emplace();
     source_running_ = !pushed;
   }
@@ -305,12 +311,24 @@ std::optional<StreamEvent> LocalStream::TakeOutput() {
     if (auto* started = std::get_if<StreamStarted>(&*event)) {
       started->source = *facts_;
       started_taken_ = true;
+    } else if (auto* result = std::get_if<FrameResult>(&*event)) {
+      MarkGap(result);
     } else if (std::holds_alternative<StreamSummary>(*event)) {
       summary_taken_ = true;
     }
   }
   Proceed();
   return event;
+}
+
+void LocalStream::MarkGap(FrameResult* result) {
+  if (!gaps_.empty() && gaps_.front() <= result->frame_index) {
+    marked_frame_ = result->frame_index;
+    while (!gaps_.empty() && gaps_.front() <= result->frame_index) {
+      gaps_.pop_front();
+    }
+  }
+  result->discontinuity = result->frame_index == marked_frame_;
 }
 
 std::optional<absl::Status> LocalStream::FinalStatus() const {

@@ -34,6 +34,26 @@ v1::DropReason DropReasonToProto(DropReason reason) {
   return v1::DROP_REASON_UNSPECIFIED;
 }
 
+v1::SourceEvent::Failure FailureToProto(SourceFailure failure) {
+  switch (failure) {
+    case SourceFailure::kConnection:
+      return v1::SourceEvent::FAILURE_CONNECTION;
+    case SourceFailure::kAuth:
+      return v1::SourceEvent::FAILURE_AUTH;
+    case SourceFailure::kTlsCertificate:
+      return v1::SourceEvent::FAILURE_TLS_CERTIFICATE;
+    case SourceFailure::kTlsHandshake:
+      return v1::SourceEvent::FAILURE_TLS_HANDSHAKE;
+    case SourceFailure::kTimeout:
+      return v1::SourceEvent::FAILURE_TIMEOUT;
+    case SourceFailure::kNotFound:
+      return v1::SourceEvent::FAILURE_NOT_FOUND;
+    case SourceFailure::kCodecUnsupported:
+      return v1::SourceEvent::FAILURE_CODEC_UNSUPPORTED;
+  }
+  return v1::SourceEvent::FAILURE_UNSPECIFIED;
+}
+
 v1::Instance InstanceToProto(Instance instance) {
   v1::Instance out;
   out.set_score(instance.score);
@@ -134,6 +154,7 @@ struct EventWriter {
     result->set_height_px(event.height);
     *result->mutable_result() = ToProto(std::move(event.result));
     result->set_last_in_frame(event.last_in_frame);
+    result->set_discontinuity(event.discontinuity);
     if (event.last_in_frame) {
       *result->mutable_timings() = ToProto(event.timings);
     }
@@ -173,6 +194,21 @@ struct EventWriter {
       case SourceEventKind::kEnded:
         source->set_kind(v1::SourceEvent::KIND_ENDED);
         break;
+      case SourceEventKind::kStalled:
+        source->set_kind(v1::SourceEvent::KIND_STALLED);
+        break;
+      case SourceEventKind::kReconnecting:
+        source->set_kind(v1::SourceEvent::KIND_RECONNECTING);
+        source->set_attempt(event.attempt);
+        *source->mutable_retry_delay() = ToProto(event.retry_delay);
+        break;
+      case SourceEventKind::kBack:
+        source->set_kind(v1::SourceEvent::KIND_BACK);
+        *source->mutable_outage() = ToProto(event.outage);
+        break;
+    }
+    if (event.failure.has_value()) {
+      source->set_failure(FailureToProto(*event.failure));
     }
     source->set_frame_index(event.frame_index);
     source->set_message(event.message);
