@@ -115,13 +115,22 @@ class OverlayVideo {
   std::vector<v1::PromptResult> results_;
 };
 
+// Of a camera, which the server fetches.
+bool IsUrl(const std::string& source) {
+  return source.find("://") != std::string::npos;
+}
+
 absl::StatusOr<v1::SegmentStreamRequest> MakeConfig(const StreamFlags& flags) {
   SAM3_ASSIGN_OR_RETURN(const auto prompts, MakePrompts(flags.prompts));
   v1::SegmentStreamRequest request;
   v1::StreamConfig* config = request.mutable_config();
-  config->mutable_pushed_chunks();
-  config->set_delivery(flags.latest ? v1::StreamConfig::DELIVERY_LATEST
-                                    : v1::StreamConfig::DELIVERY_EVERY);
+  if (IsUrl(flags.source)) {
+    config->set_url(flags.source);
+  } else {
+    config->mutable_pushed_chunks();
+  }
+  if (flags.latest) config->set_delivery(v1::StreamConfig::DELIVERY_LATEST);
+  if (flags.every) config->set_delivery(v1::StreamConfig::DELIVERY_EVERY);
   if (flags.track) config->set_task(v1::StreamConfig::TASK_TRACK);
   config->set_confirmation_delay_frames(flags.confirm);
   for (const v1::ConceptPrompt& prompt : prompts) {
@@ -230,11 +239,16 @@ int RunStream(const StreamFlags& flags) {
   const auto config = MakeConfig(flags);
   if (!config.ok()) return Complain(config.status(), kWrongUsage);
   std::error_code error;
-  if (!std::filesystem::is_regular_file(flags.source, error)) {
-    return Complain(absl::NotFoundError(absl::StrCat(
-                        flags.source,
-                        ": no such video file (cameras come in a later "
-                        "version)")),
+  if (!IsUrl(flags.source) &&
+      !std::filesystem::is_regular_file(flags.source, error)) {
+    return Complain(
+        absl::NotFoundError(absl::StrCat(flags.source, ": no such video file")),
+        kWrongUsage);
+  }
+  if (IsUrl(flags.source) && !flags.overlay.empty()) {
+    return Complain(absl::InvalidArgumentError(
+                        "--overlay draws on video files; a camera's pictures "
+                        "stay with the server"),
                     kWrongUsage);
   }
   std::unique_ptr<OverlayVideo> overlay;
@@ -251,7 +265,10 @@ int RunStream(const StreamFlags& flags) {
   const std::unique_ptr<Stream> stream =
       (*connection)->stub().SegmentStream(&context);
   stream->Write(*config);
-  std::thread sender([&] { SendFile(flags.source, stream.get()); });
+  // A camera's stream lasts until this program is interrupted.
+  std::thread sender([&] {
+    if (!IsUrl(flags.source)) SendFile(flags.source, stream.get());
+  });
   const absl::Status received = Receive(flags, overlay.get(), stream.get());
   if (!received.ok()) context.TryCancel();
   sender.join();
@@ -271,12 +288,16 @@ int RunStream(const StreamFlags& flags) {
 
 RunCommand AddStreamCommand(CLI::App* app) {
   auto flags = std::make_shared<StreamFlags>();
-  app->add_option("source", flags->source, "Video file")->required();
+  app->add_option("source", flags->source,
+                  "Video file, or a camera's https://, rtsp://, ... for the "
+                  "server to open")
+      ->required();
   AddPromptFlags(app, &flags->prompts);
   AddConnectionFlags(app, &flags->connection);
   auto* latest = app->add_flag("--latest", flags->latest,
                                "Drop frames that cannot be answered in time");
-  app->add_flag("--every", flags->every, "Answer every frame (default)")
+  app->add_flag("--every", flags->every,
+                "Answer every frame (default for files)")
       ->excludes(latest);
   auto* track = app->add_flag("--track", flags->track, "Object ids that last");
   app->add_option("--confirm", flags->confirm,
@@ -291,7 +312,8 @@ RunCommand AddStreamCommand(CLI::App* app) {
       "Examples:\n"
       "  sam3ctl stream clip.mp4 --text person --overlay out.mp4\n"
       "  sam3ctl stream clip.mp4 --text person --track --overlay out.mp4\n"
-      "  sam3ctl stream clip.mp4 --text \"red circle\" --fps 5 --json\n");
+      "  sam3ctl stream clip.mp4 --text \"red circle\" --fps 5 --json\n"
+      "  sam3ctl stream rtsp://user:password@cam-7/live --text person\n");
   return [flags] { return RunStream(*flags); };
 }
 

@@ -45,7 +45,7 @@ struct TrackItem {
 struct TrackedInstance {
   int64_t object_id = 0;
   // kTentative, kConfirmed or kLost.
-  TrackState state = TrackState::kConfirmed;
+  TrackPhase phase = TrackPhase::kConfirmed;
   // Of the detection that it was born from; never changes.
   float score = 0;
   // Where masks of one prompt overlap, the greater one has the pixel.

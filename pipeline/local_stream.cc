@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "inference/base/status_macros.h"
 #include "pipeline/error_reason.h"
+#include "pipeline/live_reader.h"
 #include "pipeline/track_options.h"
 
 namespace sam3 {
@@ -32,13 +33,6 @@ std::vector<ConceptPrompt> WithIds(std::vector<ConceptPrompt> prompts) {
     prompts[i].stream_number = static_cast<int>(i);
   }
   return prompts;
-}
-
-std::vector<ConceptPrompt>::const_iterator FindPrompt(
-    const std::vector<ConceptPrompt>& prompts, const std::string& id) {
-  return std::find_if(
-      prompts.begin(), prompts.end(),
-      [&id](const ConceptPrompt& prompt) { return prompt.prompt_id == id; });
 }
 
 }  // namespace
@@ -69,7 +63,12 @@ absl::Status LocalStream::Start() {
     tracks_ =
         core_.model.engine->NewTracks(MakeAssociationOptions(*config_.track));
   }
-  if (!pushed) {
+  if (config_.source == StreamSourceKind::kUrl) {
+    reader_ =
+        MakeLiveReader(config_.url, core_.options.image_limits,
+                       core_.model.engine->host_allocator(), *core_.live_source,
+                       core_.connect_pacer, core_.clock, core_.metrics, *this);
+  } else if (!pushed) {
     reader_ = MakeVideoReader(
         config_.file != nullptr ? config_.file->path() : "",
         core_.options.image_limits, core_.model.engine->host_allocator(),
@@ -89,7 +88,7 @@ absl::Status LocalStream::Start() {
         .limits = {options.max_frame_bytes, options.max_unsent_frames,
                    options.max_unsent_bytes, options.slow_consumer_timeout,
                    options.heartbeat_interval}});
-    // A file shows itself soon; pushed bytes may take as long as they like.
+    // A file shows itself soon; other sources may take as long as they like.
     if (config_.source != StreamSourceKind::kFile) facts_.emplace();
     source_running_ = !pushed;
   }
@@ -174,58 +173,6 @@ absl::Status LocalStream::PushChunk(std::string bytes) {
     if (input_closed_ || cancelled_) return absl::OkStatus();
   }
   reader_->PushBytes(std::move(bytes));
-  return absl::OkStatus();
-}
-
-void LocalStream::UpdatePrompts(PromptUpdate update) {
-  {
-    const absl::MutexLock lock(&mutex_);
-    std::vector<ConceptPrompt> next = *prompts_;
-    for (PromptRejected& rejected : update.rejected) {
-      Announce(std::move(rejected));
-    }
-    for (const std::string& id : update.remove) {
-      const auto found = FindPrompt(next, id);
-      if (found == next.end()) {
-        Announce(PromptRejected{
-            id, WithReason(absl::NotFoundError(absl::StrCat(
-                               "the stream has no prompt \"", id, "\"")),
-                           reason::kPromptNotFound)});
-      } else {
-        next.erase(found);
-      }
-    }
-    for (ConceptPrompt& prompt : update.add) {
-      absl::Status refused = CheckAdded(prompt, next);
-      if (refused.ok()) {
-        prompt.stream_number = next_prompt_number_++;
-        next.push_back(std::move(prompt));
-      } else {
-        Announce(PromptRejected{
-            prompt.prompt_id,
-            WithReason(std::move(refused), reason::kInvalidRequest)});
-      }
-    }
-    prompts_ =
-        std::make_shared<const std::vector<ConceptPrompt>>(std::move(next));
-    Announce(PromptsUpdated{sequencer_.frames_in()});
-  }
-  Proceed();
-}
-
-absl::Status LocalStream::CheckAdded(
-    const ConceptPrompt& prompt,
-    const std::vector<ConceptPrompt>& others) const {
-  if (prompt.prompt_id.empty() ||
-      FindPrompt(others, prompt.prompt_id) != others.end()) {
-    return absl::AlreadyExistsError(
-        "an added prompt needs a prompt_id that the stream does not have yet");
-  }
-  if (others.size() >= config_.max_prompts) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the stream has ", others.size(),
-                     " prompts, and no more are allowed; remove one first"));
-  }
   return absl::OkStatus();
 }
 
@@ -314,12 +261,24 @@ std::optional<StreamEvent> LocalStream::TakeOutput() {
     if (auto* started = std::get_if<StreamStarted>(&*event)) {
       started->source = *facts_;
       started_taken_ = true;
+    } else if (auto* result = std::get_if<FrameResult>(&*event)) {
+      MarkGap(result);
     } else if (std::holds_alternative<StreamSummary>(*event)) {
       summary_taken_ = true;
     }
   }
   Proceed();
   return event;
+}
+
+void LocalStream::MarkGap(FrameResult* result) {
+  if (!gaps_.empty() && gaps_.front() <= result->frame_index) {
+    marked_frame_ = result->frame_index;
+    while (!gaps_.empty() && gaps_.front() <= result->frame_index) {
+      gaps_.pop_front();
+    }
+  }
+  result->discontinuity = result->frame_index == marked_frame_;
 }
 
 std::optional<absl::Status> LocalStream::FinalStatus() const {

@@ -11,6 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "pipeline/admission.h"
@@ -107,6 +108,10 @@ class LocalStream final : public StreamSession,
   // Why a prompt cannot join the others, if so.
   absl::Status CheckAdded(const ConceptPrompt& prompt,
                           const std::vector<ConceptPrompt>& others) const;
+  // The field of the request that the reader's bytes go back to.
+  absl::string_view SourceField() const;
+  // Marks the first result behind a gap, and the others of its frame.
+  void MarkGap(FrameResult* result) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Why a pushed frame is not taken, if so.
   absl::Status CheckFrame(const PushedFrame& frame) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -145,6 +150,10 @@ class LocalStream final : public StreamSession,
   bool detached_ ABSL_GUARDED_BY(mutex_) = false;
   bool input_was_wanted_ ABSL_GUARDED_BY(mutex_) = true;
   std::optional<absl::Time> first_arrival_ ABSL_GUARDED_BY(mutex_);
+  // Frames that the source began anew with, up to the next result; and the
+  // frame that was last told to be behind a gap.
+  std::deque<int64_t> gaps_ ABSL_GUARDED_BY(mutex_);
+  int64_t marked_frame_ ABSL_GUARDED_BY(mutex_) = -1;
   // What StreamStarted, the first event, says of the source; nothing leaves
   // before it is set.
   std::optional<SourceFacts> facts_ ABSL_GUARDED_BY(mutex_);

@@ -8,6 +8,17 @@
 
 namespace sam3 {
 
+absl::string_view LocalStream::SourceField() const {
+  switch (config_.source) {
+    case StreamSourceKind::kFile:
+      return "config.file";
+    case StreamSourceKind::kUrl:
+      return "config.url";
+    default:
+      return "chunk.data";
+  }
+}
+
 void LocalStream::SourceOpened(const SourceFacts& facts) {
   {
     const absl::MutexLock lock(&mutex_);
@@ -29,7 +40,10 @@ bool LocalStream::Publish(DecodedFrame decoded) {
     if (cancelled_) return false;
     const int64_t index = sequencer_.Open();
     core_.metrics.frames_in.Add();
-    core_.metrics.decode_seconds.Observe(decoded.decode);
+    if (decoded.discontinuity) gaps_.push_back(index);
+    if (decoded.decode > absl::ZeroDuration()) {
+      core_.metrics.decode_seconds.Observe(decoded.decode);
+    }
     if (!sampler_.Wants(decoded.start_offset)) {
       sequencer_.Drop(index, DropReason::kSampledOut);
       Count(DropReason::kSampledOut);
@@ -57,12 +71,7 @@ void LocalStream::ReportSource(SourceEvent event) {
 }
 
 void LocalStream::SourceEnded(absl::Status status) {
-  if (!status.ok()) {
-    status =
-        WithField(std::move(status), config_.source == StreamSourceKind::kFile
-                                         ? "config.file"
-                                         : "chunk.data");
-  }
+  if (!status.ok()) status = WithField(std::move(status), SourceField());
   {
     const absl::MutexLock lock(&mutex_);
     source_running_ = false;

@@ -179,6 +179,7 @@ void LocalStream::EncodeFrame(VideoFrame frame, const EngineOutput& output) {
                          std::move(prompt),
                          false,
                          {},
+                         false,
                          {}};
       bytes += SizeOf(result);
       results.push_back(std::move(result));

@@ -10,6 +10,7 @@
 #include "absl/types/span.h"
 #include "pipeline/media/url_failure.h"
 #include "pipeline/segmentation.h"
+#include "pipeline/source_failure.h"
 #include "pipeline/stream_events.h"
 
 namespace sam3 {
@@ -147,6 +148,9 @@ struct PipelineMetrics {
   Counter frames_answered;
   Counter frames_refused;
   std::array<Counter, kDropReasonCount> frames_dropped;  // by DropReason
+  // Connections to live sources that were tried, and that failed or broke.
+  Counter source_connects;
+  std::array<Counter, kSourceFailureCount> source_failures;
   // From a frame's arrival to its result being ready to send.
   Histogram frame_age_seconds;
 };

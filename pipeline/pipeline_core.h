@@ -6,9 +6,11 @@
 #include "inference/base/clock.h"
 #include "inference/engine_factory.h"
 #include "pipeline/batch_scheduler.h"
+#include "pipeline/connect_pacer.h"
 #include "pipeline/embedding_cache.h"
 #include "pipeline/logits_cache.h"
 #include "pipeline/media/host_resolver.h"
+#include "pipeline/media/live_source.h"
 #include "pipeline/media/url_fetcher.h"
 #include "pipeline/media/url_gate.h"
 #include "pipeline/metrics.h"
@@ -38,8 +40,10 @@ struct PipelineCore {
              .max_batch_pairs = chosen.max_batch_pairs},
             time, counted),
         resolver(MakeDnsResolver(/*servers=*/"", time)),
-        fetcher(FetchOptions(chosen), std::move(gate), *resolver, time,
-                counted),
+        fetcher(FetchOptions(chosen), gate, *resolver, time, counted),
+        live_source(MakeLiveSource(chosen.live, std::move(gate), *resolver,
+                                   time, counted)),
+        connect_pacer(chosen.live.max_connects_per_second),
         decode_pool(
             {.name = "sam3-decode", .max_threads = chosen.decode_threads}),
         encode_pool(
@@ -63,6 +67,8 @@ struct PipelineCore {
   BatchScheduler scheduler;
   const std::unique_ptr<HostResolver> resolver;
   const UrlFetcher fetcher;
+  const std::unique_ptr<LiveSource> live_source;
+  ConnectPacer connect_pacer;
   ThreadPool decode_pool;
   ThreadPool encode_pool;
   ThreadPool fetch_pool;

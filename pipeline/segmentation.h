@@ -89,7 +89,7 @@ struct Instance {
   EncodedMask mask;
   // Of followed objects only.
   std::optional<int64_t> object_id = std::nullopt;
-  TrackState state = TrackState::kConfirmed;
+  TrackPhase phase = TrackPhase::kConfirmed;
 };
 
 struct PromptResult {

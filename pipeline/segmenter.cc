@@ -114,6 +114,7 @@ absl::Status CheckOptions(const SegmenterOptions& options) {
       {"max_batch_pairs", options.max_batch_pairs},
       {"max_streams", options.max_streams},
       {"max_url_fetches", options.max_url_fetches},
+      {"live.max_connects_per_second", options.live.max_connects_per_second},
       {"max_unsent_frames", options.max_unsent_frames}};
   for (const auto& [name, value] : positive) {
     if (value < 1) {
@@ -233,6 +234,10 @@ class LocalSegmenter final : public Segmenter {
   absl::StatusOr<std::shared_ptr<StreamSession>> OpenStream(
       StreamConfig config, std::shared_ptr<RequestContext> context,
       StreamListener* listener) override {
+    if (config.source == StreamSourceKind::kUrl) {
+      const absl::Status allowed = core_.live_source->Check(config.url);
+      if (!allowed.ok()) return WithField(allowed, "config.url");
+    }
     SAM3_ASSIGN_OR_RETURN(auto ticket, admission_.AdmitStream());
     return streams_.Open(std::move(config), std::move(context), listener,
                          std::move(ticket));

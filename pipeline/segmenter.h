@@ -71,7 +71,7 @@ class Segmenter {
 
   // `listener` must live until Detach(); it may be called before this returns.
   // A prompt without an id gets its position ("0"). RESOURCE_EXHAUSTED when all
-  // stream slots are taken.
+  // stream slots are taken, PERMISSION_DENIED for a URL that is not allowed.
   virtual absl::StatusOr<std::shared_ptr<StreamSession>> OpenStream(
       StreamConfig config, std::shared_ptr<RequestContext> context,
       StreamListener* listener) = 0;

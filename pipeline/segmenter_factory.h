@@ -10,6 +10,7 @@
 #include "inference/base/clock.h"
 #include "inference/engine_factory.h"
 #include "pipeline/media/image_decoder.h"
+#include "pipeline/media/live_limits.h"
 #include "pipeline/media/url_fetcher.h"
 #include "pipeline/media/url_gate.h"
 #include "pipeline/metrics.h"
@@ -27,6 +28,8 @@ struct SegmenterOptions {
   // `image_limits.max_bytes` until its size is known.
   UrlGate::Options url_gate = {};
   UrlFetcher::Options url_fetch = {};
+  // Streams that clients name by URL; what may be opened is url_gate's matter.
+  LiveLimits live = {};
   int max_url_fetches = 16;
   size_t max_queued_url_fetches = 32;
 

@@ -13,6 +13,8 @@
 #include "absl/time/time.h"
 #include "pipeline/media/media_root.h"
 #include "pipeline/segmentation.h"
+#include "pipeline/source_failure.h"
+#include "pipeline/source_url.h"
 
 namespace sam3 {
 
@@ -21,7 +23,7 @@ namespace sam3 {
 
 enum class FrameDelivery { kLatest, kEvery };
 
-enum class StreamSourceKind { kPushedFrames, kPushedChunks, kFile };
+enum class StreamSourceKind { kPushedFrames, kPushedChunks, kFile, kUrl };
 
 // Whether, and how, objects are followed from frame to frame.
 struct TrackConfig {
@@ -32,6 +34,7 @@ struct TrackConfig {
 struct StreamConfig {
   StreamSourceKind source = StreamSourceKind::kPushedFrames;
   std::shared_ptr<const MediaFile> file;  // of a kFile source
+  SourceUrl url;                          // of a kUrl source
   FrameDelivery delivery = FrameDelivery::kEvery;
   std::vector<ConceptPrompt> prompts;
   // How many there may be at a time, added ones included.
@@ -98,6 +101,8 @@ struct FrameResult {
   PromptResult result;
   bool last_in_frame = false;
   RequestTimings timings;  // set on the last result of a frame
+  // Of the first answered frame behind a gap in the source.
+  bool discontinuity = false;
   std::vector<TrackEvent> object_events = {};
 };
 
@@ -133,12 +138,26 @@ struct PromptsUpdated {
 };
 
 // The source shows itself, or changes under the stream.
-enum class SourceEventKind { kOpened, kResolutionChanged, kDamaged, kEnded };
+enum class SourceEventKind {
+  kOpened,
+  kResolutionChanged,
+  kDamaged,
+  kEnded,
+  kStalled,       // nothing comes, the connection is kept
+  kReconnecting,  // the connection is gone, another will be tried
+  kBack,          // frames come again
+};
 struct SourceEvent {
   SourceEventKind kind = SourceEventKind::kEnded;
   int64_t frame_index = 0;
   std::string message;
   SourceFacts source;  // with kOpened and, but for the rate, kResolutionChanged
+  // With kReconnecting: why, which attempt will be next, from 1, and when.
+  std::optional<SourceFailure> failure = std::nullopt;
+  int attempt = 0;
+  absl::Duration retry_delay = absl::ZeroDuration();
+  // With kBack: for how long no frame came.
+  absl::Duration outage = absl::ZeroDuration();
 };
 
 struct Heartbeat {};

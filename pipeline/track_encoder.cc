@@ -51,7 +51,7 @@ absl::StatusOr<std::vector<PromptResult>> EncodeTracks(
     for (size_t k = 0; k < objects.size(); ++k) {
       Instance instance;
       instance.object_id = objects[k].object_id;
-      instance.state = objects[k].state;
+      instance.phase = objects[k].phase;
       instance.score = objects[k].score;
       if (options.fields.box) instance.box = boxes[k];
       if (options.fields.area) instance.area = MaskArea(masks[k]);

@@ -19,7 +19,9 @@ namespace sam3 {
 struct DecodedFrame {
   Image image;
   absl::Duration start_offset;
-  absl::Duration decode;
+  absl::Duration decode;  // 0 where it cannot be told from waiting
+  // There may be a gap before it.
+  bool discontinuity = false;
 };
 
 // Where a VideoReader puts what it reads. Called from the reader's thread only.

@@ -34,29 +34,49 @@ v1::DropReason DropReasonToProto(DropReason reason) {
   return v1::DROP_REASON_UNSPECIFIED;
 }
 
-v1::ObjectState StateToProto(TrackState state) {
-  switch (state) {
-    case TrackState::kTentative:
+v1::ObjectState PhaseToProto(TrackPhase phase) {
+  switch (phase) {
+    case TrackPhase::kTentative:
       return v1::OBJECT_STATE_TENTATIVE;
-    case TrackState::kConfirmed:
+    case TrackPhase::kConfirmed:
       return v1::OBJECT_STATE_CONFIRMED;
-    case TrackState::kLost:
+    case TrackPhase::kLost:
       return v1::OBJECT_STATE_LOST;
-    case TrackState::kRecovered:
+    case TrackPhase::kRecovered:
       return v1::OBJECT_STATE_RECOVERED;
-    case TrackState::kRetracted:
+    case TrackPhase::kRetracted:
       return v1::OBJECT_STATE_RETRACTED;
-    case TrackState::kEnded:
+    case TrackPhase::kEnded:
       return v1::OBJECT_STATE_ENDED;
   }
   return v1::OBJECT_STATE_UNSPECIFIED;
+}
+
+v1::SourceEvent::Failure FailureToProto(SourceFailure failure) {
+  switch (failure) {
+    case SourceFailure::kConnection:
+      return v1::SourceEvent::FAILURE_CONNECTION;
+    case SourceFailure::kAuth:
+      return v1::SourceEvent::FAILURE_AUTH;
+    case SourceFailure::kTlsCertificate:
+      return v1::SourceEvent::FAILURE_TLS_CERTIFICATE;
+    case SourceFailure::kTlsHandshake:
+      return v1::SourceEvent::FAILURE_TLS_HANDSHAKE;
+    case SourceFailure::kTimeout:
+      return v1::SourceEvent::FAILURE_TIMEOUT;
+    case SourceFailure::kNotFound:
+      return v1::SourceEvent::FAILURE_NOT_FOUND;
+    case SourceFailure::kCodecUnsupported:
+      return v1::SourceEvent::FAILURE_CODEC_UNSUPPORTED;
+  }
+  return v1::SourceEvent::FAILURE_UNSPECIFIED;
 }
 
 v1::Instance InstanceToProto(Instance instance) {
   v1::Instance out;
   if (instance.object_id.has_value()) {
     out.set_object_id(*instance.object_id);
-    out.set_state(StateToProto(instance.state));
+    out.set_state(PhaseToProto(instance.phase));
   }
   out.set_score(instance.score);
   out.set_query_score(instance.query_score);
@@ -162,13 +182,14 @@ struct EventWriter {
     result->set_height_px(event.height);
     *result->mutable_result() = ToProto(std::move(event.result));
     result->set_last_in_frame(event.last_in_frame);
+    result->set_discontinuity(event.discontinuity);
     if (event.last_in_frame) {
       *result->mutable_timings() = ToProto(event.timings);
     }
     for (const TrackEvent& object : event.object_events) {
       auto* added = result->add_object_events();
       added->set_object_id(object.id);
-      added->set_state(StateToProto(object.state));
+      added->set_state(PhaseToProto(object.phase));
     }
   }
   void operator()(const FramesDropped& event) const {
@@ -206,6 +227,21 @@ struct EventWriter {
       case SourceEventKind::kEnded:
         source->set_kind(v1::SourceEvent::KIND_ENDED);
         break;
+      case SourceEventKind::kStalled:
+        source->set_kind(v1::SourceEvent::KIND_STALLED);
+        break;
+      case SourceEventKind::kReconnecting:
+        source->set_kind(v1::SourceEvent::KIND_RECONNECTING);
+        source->set_attempt(event.attempt);
+        *source->mutable_retry_delay() = ToProto(event.retry_delay);
+        break;
+      case SourceEventKind::kBack:
+        source->set_kind(v1::SourceEvent::KIND_BACK);
+        *source->mutable_outage() = ToProto(event.outage);
+        break;
+    }
+    if (event.failure.has_value()) {
+      source->set_failure(FailureToProto(*event.failure));
     }
     source->set_frame_index(event.frame_index);
     source->set_message(event.message);

@@ -341,6 +341,15 @@ class ServerNumbers {
       out->Count("sam3_frames_dropped_total", "Frames dropped by reason.",
                  m.frames_dropped[i].value(), {{"reason", DropReasonName(i)}});
     }
+    out->Count("sam3_source_connects_total",
+               "Connections to live sources that were tried.",
+               m.source_connects.value());
+    for (size_t i = 0; i < kSourceFailureCount; ++i) {
+      out->Count("sam3_source_failures_total",
+                 "Connections to live sources that failed or broke, by class.",
+                 m.source_failures[i].value(),
+                 {{"failure", std::string(kSourceFailureNames[i])}});
+    }
     out->Distribution("sam3_frame_age_seconds",
                       "From a frame's arrival to its result.",
                       m.frame_age_seconds);

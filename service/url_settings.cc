@@ -21,8 +21,9 @@ void AddUrlFlags(CLI::App* app, config::v1::UrlConfig* config) {
         ->allow_extra_args(false);
   };
   add("--allow-url-host",
-      "Fetch pictures from HOST, *.DOMAIN or * ([:PORT]); repeatable "
-      "(default: none)",
+      "Fetch pictures and streams from HOST, *.DOMAIN or * ([:PORT]) over "
+      "https; cameras need a rule of their own, rtsp://HOST or rtsps://HOST "
+      "in the same forms; repeatable (default: none)",
       [config](const std::string& host) { config->add_allow_hosts(host); });
   add("--allow-url-cidr",
       "Let URLs reach this network though it is not public: whoever may send "
@@ -35,6 +36,12 @@ void AddUrlFlags(CLI::App* app, config::v1::UrlConfig* config) {
       "--url-ca",
       [config](const std::string& file) { config->set_ca_file(file); },
       "Certificates to believe in place of the system's, in PEM");
+  app->add_option_function<int>(
+         "--stall-seconds",
+         [config](int seconds) { config->set_stall_seconds(seconds); },
+         "Silence after which a stream by URL counts as stalled; four times as "
+         "much, and it is connected anew (default: 2)")
+      ->check(CLI::Range(1, 3600));
 }
 
 std::vector<std::string> ReadUrlConfig(const config::v1::UrlConfig& config,
@@ -46,6 +53,13 @@ std::vector<std::string> ReadUrlConfig(const config::v1::UrlConfig& config,
                             config.allow_cidrs().end()};
   out->url_gate.allow_http = config.allow_http();
   out->url_fetch.ca_file = config.ca_file();
+  out->live.ca_file = config.ca_file();
+  if (config.stall_seconds() < 0) {
+    violations.push_back("--stall-seconds must not be negative");
+  } else if (config.stall_seconds() > 0) {
+    out->live.stall_after = absl::Seconds(config.stall_seconds());
+    out->live.give_up_after = 4 * out->live.stall_after;
+  }
   const absl::Status gate = UrlGate::Create(out->url_gate).status();
   if (!gate.ok()) {
     violations.push_back(absl::StrCat("--allow-url-host, --allow-url-cidr: ",
@@ -80,6 +94,8 @@ config::v1::UrlConfig WriteUrlConfig(const SegmenterOptions& options) {
   }
   config.set_allow_http(options.url_gate.allow_http);
   config.set_ca_file(options.url_fetch.ca_file);
+  config.set_stall_seconds(
+      static_cast<int>(absl::ToInt64Seconds(options.live.stall_after)));
   return config;
 }
 

@@ -10,7 +10,8 @@
 namespace sam3 {
 
 // The part of the configuration that says which URLs the server may fetch
-// pictures from. Pure but for ReadUrlConfig(), which looks at the CA file.
+// pictures and streams from. Pure but for ReadUrlConfig(), which looks at the
+// CA file.
 
 void AddUrlFlags(CLI::App* app, config::v1::UrlConfig* config);
 

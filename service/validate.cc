@@ -414,14 +414,6 @@ absl::StatusOr<ImageSource> RequestValidator::ValidateEmbed(
 
 absl::StatusOr<StreamConfig> RequestValidator::ValidateStream(
     const v1::StreamConfig& config) const {
-  if (config.source_case() == v1::StreamConfig::kUrl) {
-    return WithField(
-        WithReason(absl::PermissionDeniedError(
-                       "config.url: this server opens no streams by URL; push "
-                       "the bytes"),
-                   reason::kSourceNotAllowed),
-        "config.url");
-  }
   if (config.task() == v1::StreamConfig::TASK_TRACK && !model_.tracks) {
     return WithField(
         WithReason(absl::UnimplementedError(
@@ -443,15 +435,22 @@ absl::StatusOr<StreamConfig> RequestValidator::ValidateStream(
       out.source = StreamSourceKind::kFile;
       out.file = checker.File("config.file", config.file());
       break;
+    case v1::StreamConfig::kUrl:
+      out.source = StreamSourceKind::kUrl;
+      out.url = SourceUrl(config.url());
+      if (out.url.empty()) checker.Violate("config.url", "is empty");
+      break;
     default:
       checker.Violate("config", "needs a source");
   }
   if (!v1::StreamConfig::Delivery_IsValid(config.delivery())) {
     checker.Violate("config.delivery", "is no known delivery");
   }
-  out.delivery = config.delivery() == v1::StreamConfig::DELIVERY_LATEST
-                     ? FrameDelivery::kLatest
-                     : FrameDelivery::kEvery;
+  const bool latest =
+      config.delivery() == v1::StreamConfig::DELIVERY_LATEST ||
+      (config.delivery() == v1::StreamConfig::DELIVERY_UNSPECIFIED &&
+       out.source == StreamSourceKind::kUrl);
+  out.delivery = latest ? FrameDelivery::kLatest : FrameDelivery::kEvery;
   if (config.prompts().empty()) {
     checker.Violate("config.prompts", "at least one prompt is needed");
   }

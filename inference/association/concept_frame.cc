@@ -86,7 +86,7 @@ TrackedFrame ConceptFrame::Answer(std::vector<TrackEvent> events) const {
                                      });
     SAM3_CHECK(prompt != prompts_.end());
     TrackedInstance instance{output.id,
-                             output.state,
+                             output.phase,
                              output.score,
                              output.overlap_score,
                              {width_, height_, OutputLogits(output), 0.0f}};

@@ -11,11 +11,23 @@
 
 namespace sam3 {
 
+// Where a decoder gets its bytes from.
+//
+// Threads: one reader, which blocks in Read(); Abort() from any.
+class ByteReader {
+ public:
+  virtual ~ByteReader() = default;
+  // Blocks for at least one byte. 0 at the end, -1 after Abort() or a failure.
+  virtual int64_t Read(uint8_t* buffer, size_t size) = 0;
+  // The reader gets nothing any more, soon.
+  virtual void Abort() = 0;
+};
+
 // Bytes on their way from a client that pushes to a decoder that pulls.
 //
 // Threads: one reader, which blocks in Read(); any writers, which never block:
 // they ask WantsBytes() and hold back by themselves.
-class ByteSource {
+class ByteSource final : public ByteReader {
  public:
   // `wants_bytes` is called by the reading thread, with no lock held, when
   // WantsBytes() turns true.
@@ -25,15 +37,14 @@ class ByteSource {
   void Push(std::string bytes);
   // No more will come; what is there is still read.
   void Close();
-  // The reader gets nothing any more, at once.
-  void Abort();
+  // At once.
+  void Abort() override;
 
   // Blocks until `size` bytes are there, or all that will come; they stay to be
   // read. Fewer than `size` at the end.
   std::string Peek(size_t size);
 
-  // Blocks for at least one byte. 0 at the end, -1 after Abort().
-  int64_t Read(uint8_t* buffer, size_t size);
+  int64_t Read(uint8_t* buffer, size_t size) override;
 
  private:
   bool Readable() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {

@@ -1,11 +1,8 @@
 #include "pipeline/media/url_fetcher.h"
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <memory>
 #include <optional>
 #include <utility>
 
@@ -14,33 +11,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "inference/base/status_macros.h"
-#include "pipeline/error_reason.h"
+#include "pipeline/media/checked_addresses.h"
+#include "pipeline/media/gated_request.h"
 #include "pipeline/media/url_failure.h"
 
 namespace sam3 {
 namespace {
 
 constexpr int64_t kHttpOk = 200;
-// That are tried; a name server may tell thousands.
-constexpr size_t kMaxAddresses = 8;
-
-struct CurlFree {
-  void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
-
-bool IsRedirect(int64_t code) {
-  return code == 301 || code == 302 || code == 303 || code == 307 ||
-         code == 308;
-}
-
-uint16_t PortOf(const curl_sockaddr& address) {
-  // The port is at the same place for both families.
-  uint16_t port = 0;
-  std::copy_n(address.addr.sa_data, sizeof(port),
-              reinterpret_cast<char*>(&port));
-  return ntohs(port);
-}
 
 absl::Status TooLarge(int64_t limit) {
   return UrlFailed(UrlFailure::kTooLarge,
@@ -69,126 +47,50 @@ class UrlFetcher::Transfer {
            const std::vector<IpAddress>& addresses, absl::Time deadline,
            const RequestContext& context, Clock& clock)
       : options_(options),
-        url_(url),
-        addresses_(addresses),
         context_(context),
         clock_(clock),
         last_progress_(clock.Now()),
         time_left_(deadline - last_progress_),
-        curl_(curl_easy_init()) {}
+        request_(url, addresses, options.ca_file) {}
 
   // OK when the host gave an answer, whichever.
   absl::Status Run() {
-    if (curl_ == nullptr) return absl::ResourceExhaustedError("no memory");
     if (time_left_ <= absl::ZeroDuration()) {
       return TimeIsOver(options_.total_timeout);
     }
-    SetRequest();
-    SetConnection();
     SetLimits();
-    // An old libcurl that lacks a protection must not go without it.
-    if (setting_ != CURLE_OK) {
-      return absl::InternalError(
-          absl::StrCat("libcurl: ", curl_easy_strerror(setting_)));
-    }
-    const CURLcode code = curl_easy_perform(curl_.get());
+    SAM3_RETURN_IF_ERROR(request_.status());
+    const CURLcode code = curl_easy_perform(request_.handle());
+    SAM3_RETURN_IF_ERROR(request_.status());
     if (!verdict_.ok()) return verdict_;
     // A body that nobody reads was cut off on purpose.
     if (code == CURLE_OK || has_unread_body_) return absl::OkStatus();
     return Explain(code);
   }
 
-  int64_t status() const {
-    long code = 0;
-    curl_easy_getinfo(curl_.get(), CURLINFO_RESPONSE_CODE, &code);
-    return code;
-  }
-  // Empty when the answer has none.
-  std::string location() const {
-    curl_header* header = nullptr;
-    const CURLHcode code =
-        curl_easy_header(curl_.get(), "Location", 0, CURLH_HEADER, -1, &header);
-    return code == CURLHE_OK ? header->value : "";
-  }
+  const GatedRequest& request() const { return request_; }
   std::string TakeBody() { return std::move(body_); }
 
  private:
-  template <typename Value>
-  void Set(CURLoption option, Value value) {
-    if (setting_ == CURLE_OK) {
-      setting_ = curl_easy_setopt(curl_.get(), option, value);
-    }
-  }
-
-  void SetRequest() {
-    Set(CURLOPT_URL, url_.text.c_str());
-    Set(CURLOPT_PROTOCOLS_STR, url_.https ? "https" : "http");
-    Set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-    Set(CURLOPT_FOLLOWLOCATION, 0L);
-    Set(CURLOPT_USERAGENT, "sam3-server");
-    Set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
-    Set(CURLOPT_PROXY, "");
-    Set(CURLOPT_NOPROXY, "*");
-    Set(CURLOPT_SSL_VERIFYPEER, 1L);
-    Set(CURLOPT_SSL_VERIFYHOST, 2L);
-    Set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-    if (!options_.ca_file.empty()) {
-      Set(CURLOPT_CAINFO, options_.ca_file.c_str());
-      Set(CURLOPT_CAPATH, static_cast<const char*>(nullptr));
-    }
-  }
-
-  void SetConnection() {
-    Set(CURLOPT_NOSIGNAL, 1L);
-    Set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::OpenSocket);
-    Set(CURLOPT_OPENSOCKETDATA, this);
-    if (url_.address.has_value()) return;
-    std::string pinned = absl::StrCat(url_.host, ":", url_.port);
-    char separator = ':';
-    for (const IpAddress& address : addresses_) {
-      absl::StrAppend(&pinned, absl::string_view(&separator, 1),
-                      address.is_v4() ? "" : "[", address.ToString(),
-                      address.is_v4() ? "" : "]");
-      separator = ',';
-    }
-    pinned_.reset(curl_slist_append(nullptr, pinned.c_str()));
-    Set(CURLOPT_RESOLVE, pinned_.get());
-  }
-
   void SetLimits() {
     const auto milliseconds = [](absl::Duration duration) {
       return std::max(1L,
                       static_cast<long>(absl::ToInt64Milliseconds(duration)));
     };
-    Set(CURLOPT_TIMEOUT_MS, milliseconds(time_left_));
+    request_.Set(CURLOPT_TIMEOUT_MS, milliseconds(time_left_));
     // Shared among the host's addresses, so that a dead one costs a part of it.
-    Set(CURLOPT_CONNECTTIMEOUT_MS, milliseconds(options_.idle_timeout));
+    request_.Set(CURLOPT_CONNECTTIMEOUT_MS,
+                 milliseconds(options_.idle_timeout));
     // For answers that tell their length; the others are cut in OnBody().
-    Set(CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(options_.max_bytes));
-    Set(CURLOPT_HEADERFUNCTION, &Transfer::OnHeader);
-    Set(CURLOPT_HEADERDATA, this);
-    Set(CURLOPT_WRITEFUNCTION, &Transfer::OnBody);
-    Set(CURLOPT_WRITEDATA, this);
-    Set(CURLOPT_NOPROGRESS, 0L);
-    Set(CURLOPT_XFERINFOFUNCTION, &Transfer::OnProgress);
-    Set(CURLOPT_XFERINFODATA, this);
-  }
-
-  // The last gate: what is not among the addresses that passed gets no socket.
-  static curl_socket_t OpenSocket(void* self, curlsocktype purpose,
-                                  curl_sockaddr* to) {
-    auto& transfer = *static_cast<Transfer*>(self);
-    const std::optional<IpAddress> address = IpAddress::FromSockaddr(to->addr);
-    const auto& allowed = transfer.addresses_;
-    if (purpose != CURLSOCKTYPE_IPCXN || to->socktype != SOCK_STREAM ||
-        !address.has_value() || PortOf(*to) != transfer.url_.port ||
-        std::find(allowed.begin(), allowed.end(), *address) == allowed.end()) {
-      transfer.verdict_ = UrlFailed(UrlFailure::kAddress,
-                                    "the host has an address that was not "
-                                    "checked");
-      return CURL_SOCKET_BAD;
-    }
-    return ::socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+    request_.Set(CURLOPT_MAXFILESIZE_LARGE,
+                 static_cast<curl_off_t>(options_.max_bytes));
+    request_.Set(CURLOPT_HEADERFUNCTION, &Transfer::OnHeader);
+    request_.Set(CURLOPT_HEADERDATA, this);
+    request_.Set(CURLOPT_WRITEFUNCTION, &Transfer::OnBody);
+    request_.Set(CURLOPT_WRITEDATA, this);
+    request_.Set(CURLOPT_NOPROGRESS, 0L);
+    request_.Set(CURLOPT_XFERINFOFUNCTION, &Transfer::OnProgress);
+    request_.Set(CURLOPT_XFERINFODATA, this);
   }
 
   static size_t OnHeader(char* data, size_t /*one*/, size_t size, void* self) {
@@ -214,7 +116,7 @@ class UrlFetcher::Transfer {
 
   static size_t OnBody(char* data, size_t /*one*/, size_t size, void* self) {
     auto& transfer = *static_cast<Transfer*>(self);
-    if (transfer.status() != kHttpOk) {
+    if (transfer.request_.http_status() != kHttpOk) {
       transfer.has_unread_body_ = true;
       return 0;
     }
@@ -256,7 +158,8 @@ class UrlFetcher::Transfer {
 
   bool HasConnection() const {
     curl_off_t microseconds = 0;
-    curl_easy_getinfo(curl_.get(), CURLINFO_PRETRANSFER_TIME_T, &microseconds);
+    curl_easy_getinfo(request_.handle(), CURLINFO_PRETRANSFER_TIME_T,
+                      &microseconds);
     return microseconds > 0;
   }
 
@@ -283,8 +186,6 @@ class UrlFetcher::Transfer {
   }
 
   const Options& options_;
-  const CheckedUrl& url_;
-  const std::vector<IpAddress>& addresses_;
   const RequestContext& context_;
   Clock& clock_;
   // Why the transfer was stopped from here, if it was.
@@ -295,9 +196,7 @@ class UrlFetcher::Transfer {
   curl_off_t moved_ = 0;
   absl::Time last_progress_;
   const absl::Duration time_left_;
-  CURLcode setting_ = CURLE_OK;
-  std::unique_ptr<curl_slist, CurlFree> pinned_;
-  std::unique_ptr<CURL, CurlFree> curl_;
+  GatedRequest request_;
 };
 
 UrlFetcher::UrlFetcher(Options options, UrlGate gate,
@@ -331,13 +230,15 @@ absl::StatusOr<std::string> UrlFetcher::Follow(
   const absl::Time deadline = clock_.Now() + options_.total_timeout;
   SAM3_ASSIGN_OR_RETURN(CheckedUrl next, gate_.Check(url.text()));
   for (int redirects = 0;; ++redirects) {
-    SAM3_ASSIGN_OR_RETURN(const std::vector<IpAddress> addresses,
-                          AddressesOf(next, deadline, context));
+    SAM3_ASSIGN_OR_RETURN(
+        const std::vector<IpAddress> addresses,
+        CheckedAddresses(gate_, resolver_, next, deadline, context));
     Transfer transfer(options_, next, addresses, deadline, context, clock_);
     SAM3_RETURN_IF_ERROR(transfer.Run());
-    const int64_t status = transfer.status();
+    const int64_t status = transfer.request().http_status();
     if (status == kHttpOk) return transfer.TakeBody();
-    if (!IsRedirect(status) || transfer.location().empty()) {
+    const std::string location = transfer.request().Header("Location");
+    if (!transfer.request().is_redirect() || location.empty()) {
       return UrlFailed(UrlFailure::kStatus,
                        absl::StrCat("the host answered ", status));
     }
@@ -346,21 +247,8 @@ absl::StatusOr<std::string> UrlFetcher::Follow(
           UrlFailure::kRedirect,
           absl::StrCat("more than ", options_.max_redirects, " redirects"));
     }
-    SAM3_ASSIGN_OR_RETURN(next, gate_.CheckRedirect(next, transfer.location()));
+    SAM3_ASSIGN_OR_RETURN(next, gate_.CheckRedirect(next, location));
   }
-}
-
-absl::StatusOr<std::vector<IpAddress>> UrlFetcher::AddressesOf(
-    const CheckedUrl& url, absl::Time deadline,
-    const RequestContext& context) const {
-  if (url.address.has_value()) return std::vector<IpAddress>{*url.address};
-  SAM3_ASSIGN_OR_RETURN(std::vector<IpAddress> addresses,
-                        resolver_.Resolve(url.host, deadline, context));
-  for (const IpAddress& address : addresses) {
-    SAM3_RETURN_IF_ERROR(gate_.CheckAddress(address));
-  }
-  if (addresses.size() > kMaxAddresses) addresses.resize(kMaxAddresses);
-  return addresses;
 }
 
 // Counts a failure, and says which URL it is about.

@@ -67,9 +67,6 @@ class UrlFetcher {
 
   absl::StatusOr<std::string> Follow(const SourceUrl& url,
                                      const RequestContext& context) const;
-  absl::StatusOr<std::vector<IpAddress>> AddressesOf(
-      const CheckedUrl& url, absl::Time deadline,
-      const RequestContext& context) const;
   absl::Status Told(const SourceUrl& url, const absl::Status& status) const;
 
   const Options options_;

@@ -2,10 +2,12 @@
 
 #include <curl/curl.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -75,6 +77,71 @@ absl::Status CheckAuthority(absl::string_view text) {
   return absl::OkStatus();
 }
 
+constexpr std::pair<absl::string_view, UrlScheme> kSchemes[] = {
+    {"http://", UrlScheme::kHttp},
+    {"https://", UrlScheme::kHttps},
+    {"rtsp://", UrlScheme::kRtsp},
+    {"rtsps://", UrlScheme::kRtsps}};
+
+// libcurl does not know all of them.
+uint16_t UsualPort(UrlScheme scheme) {
+  switch (scheme) {
+    case UrlScheme::kHttp:
+      return 80;
+    case UrlScheme::kHttps:
+      return 443;
+    case UrlScheme::kRtsp:
+      return 554;
+    case UrlScheme::kRtsps:
+      return 322;
+  }
+  return 0;
+}
+
+absl::StatusOr<std::string> PercentDecoded(absl::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    const absl::string_view digits = text.substr(i + 1, 2);
+    if (digits.size() != 2 || !absl::ascii_isxdigit(digits[0]) ||
+        !absl::ascii_isxdigit(digits[1])) {
+      return BadSyntax("has a user part with a broken percent code");
+    }
+    out += absl::HexStringToBytes(digits);
+    i += 2;
+  }
+  for (const char c : out) {
+    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) {
+      return BadSyntax("has a user part with control characters");
+    }
+  }
+  return out;
+}
+
+// Takes the user part out of `url`; what it said goes to the other two.
+absl::Status CutUserPart(std::string* url, std::string* user,
+                         std::string* password) {
+  const size_t slashes = url->find("//");
+  if (slashes == std::string::npos) return absl::OkStatus();
+  const size_t begin = slashes + 2;
+  const size_t end = std::min(url->find_first_of("/?#", begin), url->size());
+  const absl::string_view authority =
+      absl::string_view(*url).substr(begin, end - begin);
+  const size_t at = authority.find('@');
+  if (at == absl::string_view::npos) return absl::OkStatus();
+  const absl::string_view part = authority.substr(0, at);
+  const size_t colon = part.find(':');
+  SAM3_ASSIGN_OR_RETURN(*user, PercentDecoded(part.substr(0, colon)));
+  if (colon != absl::string_view::npos) {
+    SAM3_ASSIGN_OR_RETURN(*password, PercentDecoded(part.substr(colon + 1)));
+  }
+  url->erase(begin, at + 1);
+  return absl::OkStatus();
+}
+
 // The URL standard's rule for what must be an IPv4 address.
 bool EndsInANumber(absl::string_view host) {
   const size_t dot = host.rfind('.');
@@ -129,6 +196,13 @@ absl::Status CanonicalHost(absl::string_view text, CheckedUrl* out) {
 std::optional<UrlGate::HostRule> UrlGate::ParseRule(absl::string_view text) {
   HostRule rule;
   std::string name = absl::AsciiStrToLower(text);
+  for (const auto& [prefix, scheme] : kSchemes) {
+    if (!absl::StartsWith(name, prefix)) continue;
+    rule.scheme = scheme;
+    if (!IsRtsp(scheme)) return std::nullopt;
+    name.erase(0, prefix.size());
+    break;
+  }
   const size_t colon = name.rfind(':');
   // More than one colon is an IPv6 address, whose port follows a bracket.
   if (colon != std::string::npos &&
@@ -170,7 +244,8 @@ absl::StatusOr<UrlGate> UrlGate::Create(const Options& options) {
           absl::StrCat("\"", host,
                        "\" is no host that URLs can be allowed for; write "
                        "images.example.com, *.example.com or *, with :PORT "
-                       "where it is not the usual one"));
+                       "where it is not the usual one, and rtsp:// or "
+                       "rtsps:// before it for cameras"));
     }
   }
   for (const std::string& network : options.networks) {
@@ -190,33 +265,61 @@ absl::StatusOr<UrlGate> UrlGate::Create(const Options& options) {
 }
 
 absl::StatusOr<CheckedUrl> UrlGate::Check(absl::string_view url) const {
+  return CheckParts(url, /*live=*/false);
+}
+
+absl::StatusOr<CheckedUrl> UrlGate::CheckLive(absl::string_view url) const {
+  // Before anything is cut out of it.
+  if (!rules_.empty()) SAM3_RETURN_IF_ERROR(CheckCharacters(url));
+  std::string rest(url);
+  std::string user;
+  std::string password;
+  SAM3_RETURN_IF_ERROR(CutUserPart(&rest, &user, &password));
+  SAM3_ASSIGN_OR_RETURN(CheckedUrl out, CheckParts(rest, /*live=*/true));
+  out.user = std::move(user);
+  out.password = std::move(password);
+  return out;
+}
+
+absl::StatusOr<UrlScheme> UrlGate::SchemeOf(absl::string_view url,
+                                            bool live) const {
+  for (const auto& [prefix, scheme] : kSchemes) {
+    if (!absl::StartsWithIgnoreCase(url, prefix)) continue;
+    if (scheme == UrlScheme::kHttp && !allow_http_) break;
+    if (!live && IsRtsp(scheme)) break;
+    return scheme;
+  }
+  return UrlFailed(UrlFailure::kScheme,
+                   absl::StrCat("the URL must begin with https://",
+                                allow_http_ ? " or http://" : "",
+                                live ? ", rtsp:// or rtsps://" : ""));
+}
+
+absl::StatusOr<CheckedUrl> UrlGate::CheckParts(absl::string_view url,
+                                               bool live) const {
   if (rules_.empty()) {
     return UrlFailed(UrlFailure::kOff,
-                     "this server fetches no URLs; send the bytes");
+                     live ? "this server opens no streams by URL; push the "
+                            "bytes"
+                          : "this server fetches no URLs; send the bytes");
   }
   SAM3_RETURN_IF_ERROR(CheckCharacters(url));
   CheckedUrl out;
-  out.https = absl::StartsWithIgnoreCase(url, "https://");
-  if (!out.https &&
-      !(allow_http_ && absl::StartsWithIgnoreCase(url, "http://"))) {
-    return UrlFailed(UrlFailure::kScheme,
-                     absl::StrCat("the URL must begin with https://",
-                                  allow_http_ ? " or http://" : ""));
-  }
+  SAM3_ASSIGN_OR_RETURN(out.scheme, SchemeOf(url, live));
   SAM3_RETURN_IF_ERROR(CheckAuthority(url));
   const CurlUrl parsed(curl_url());
   const CURLUcode code =
       curl_url_set(parsed.get(), CURLUPART_URL, std::string(url).c_str(),
-                   CURLU_DISALLOW_USER);
+                   CURLU_DISALLOW_USER | CURLU_NON_SUPPORT_SCHEME);
   if (code == CURLUE_BAD_PORT_NUMBER) {
     return UrlFailed(UrlFailure::kPort, "the URL's port is none");
   }
   if (code != CURLUE_OK) return BadSyntax("cannot be read");
   SAM3_RETURN_IF_ERROR(
       CanonicalHost(PartOf(parsed.get(), CURLUPART_HOST), &out));
-  int port = 0;
-  if (!absl::SimpleAtoi(
-          PartOf(parsed.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT), &port) ||
+  const std::string given_port = PartOf(parsed.get(), CURLUPART_PORT);
+  int port = UsualPort(out.scheme);
+  if ((!given_port.empty() && !absl::SimpleAtoi(given_port, &port)) ||
       port < 1 || port > 65535) {
     return UrlFailed(UrlFailure::kPort, "the URL's port is none");
   }
@@ -238,15 +341,27 @@ absl::StatusOr<CheckedUrl> UrlGate::CheckRedirect(
     const CheckedUrl& from, absl::string_view location) const {
   SAM3_RETURN_IF_ERROR(CheckCharacters(location));
   const CurlUrl url(curl_url());
-  if (curl_url_set(url.get(), CURLUPART_URL, from.text.c_str(), 0) !=
-          CURLUE_OK ||
+  if (curl_url_set(url.get(), CURLUPART_URL, from.text.c_str(),
+                   CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK ||
       curl_url_set(url.get(), CURLUPART_URL, std::string(location).c_str(),
                    CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK) {
     return BadSyntax("that it redirects to cannot be read");
   }
-  SAM3_ASSIGN_OR_RETURN(CheckedUrl to, Check(PartOf(url.get(), CURLUPART_URL)));
-  if (from.https && !to.https) {
-    return UrlFailed(UrlFailure::kRedirect, "https must not redirect to http");
+  SAM3_ASSIGN_OR_RETURN(CheckedUrl to,
+                        CheckParts(PartOf(url.get(), CURLUPART_URL),
+                                   /*live=*/from.rtsp()));
+  if (from.rtsp() != to.rtsp()) {
+    return UrlFailed(UrlFailure::kRedirect,
+                     "a redirect must not change between http and rtsp");
+  }
+  if (from.encrypted() && !to.encrypted()) {
+    return UrlFailed(UrlFailure::kRedirect,
+                     "an encrypted source must not redirect to one that is "
+                     "not");
+  }
+  if (to.host == from.host && to.port == from.port) {
+    to.user = from.user;
+    to.password = from.password;
   }
   return to;
 }
@@ -257,9 +372,11 @@ absl::Status UrlGate::CheckHost(const CheckedUrl& url) const {
     const bool matches = rule.name.empty() ||
                          (rule.below ? absl::EndsWith(url.host, "." + rule.name)
                                      : url.host == rule.name);
-    if (!matches) continue;
+    const bool same_scheme =
+        rule.scheme.has_value() ? url.scheme == *rule.scheme : !url.rtsp();
+    if (!matches || !same_scheme) continue;
     host_allowed = true;
-    if (url.port == rule.port.value_or(url.https ? 443 : 80)) {
+    if (url.port == rule.port.value_or(UsualPort(url.scheme))) {
       return absl::OkStatus();
     }
   }
@@ -269,8 +386,9 @@ absl::Status UrlGate::CheckHost(const CheckedUrl& url) const {
                                       " is not among those that the operator "
                                       "of this server allows for the host"))
              : UrlFailed(UrlFailure::kHost,
-                         "the URL's host is not among those that the operator "
-                         "of this server allows");
+                         absl::StrCat("the URL's host is not among those that "
+                                      "the operator of this server allows",
+                                      url.rtsp() ? " for its scheme" : ""));
 }
 
 absl::Status UrlGate::CheckAddress(const IpAddress& address) const {

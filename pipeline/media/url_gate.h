@@ -12,14 +12,27 @@
 
 namespace sam3 {
 
+enum class UrlScheme { kHttp, kHttps, kRtsp, kRtsps };
+inline bool IsRtsp(UrlScheme scheme) {
+  return scheme == UrlScheme::kRtsp || scheme == UrlScheme::kRtsps;
+}
+
 // A URL that passed the gate, in one canonical spelling.
 struct CheckedUrl {
-  std::string text;  // without fragment; what is requested
+  std::string text;  // without user part and fragment; what is requested
   std::string host;  // lower case, no brackets, no trailing dot
   uint16_t port = 0;
-  bool https = true;
+  UrlScheme scheme = UrlScheme::kHttps;
+  // Decoded; of a live source alone.
+  std::string user;
+  std::string password;
   // Of a host that is an address; its rule was checked.
   std::optional<IpAddress> address;
+
+  bool encrypted() const {
+    return scheme == UrlScheme::kHttps || scheme == UrlScheme::kRtsps;
+  }
+  bool rtsp() const { return IsRtsp(scheme); }
 };
 
 // Decides which URLs may be fetched, and from which addresses. Knows what the
@@ -33,7 +46,9 @@ class UrlGate {
   struct Options {
     // Hosts that URLs may name: "images.example.com"; "*.example.com" for all
     // names below; "*" for all. ":8443" behind it allows that port in place of
-    // the scheme's own. Empty refuses every URL.
+    // the scheme's own. Such a host is one of https (and http); "rtsp://" or
+    // "rtsps://" before it allows that scheme, and no other. Empty refuses
+    // every URL.
     std::vector<std::string> hosts;
     // Also http, which anybody on the way can read and change.
     bool allow_http = false;
@@ -47,9 +62,16 @@ class UrlGate {
   // INVALID_ARGUMENT with everything that makes no sense.
   static absl::StatusOr<UrlGate> Create(const Options& options);
 
+  // The URL of a file: https, and http where that is allowed.
   absl::StatusOr<CheckedUrl> Check(absl::string_view url) const;
 
-  // Where an answer of `from` sends its reader. From https never to http.
+  // The URL of a live source: rtsp and rtsps as well, and it may carry a user
+  // and a password.
+  absl::StatusOr<CheckedUrl> CheckLive(absl::string_view url) const;
+
+  // Where an answer of `from` sends its reader: never to another family of
+  // schemes, never from an encrypted one to one that is not, and the user's
+  // name and password go to the same host and port alone.
   absl::StatusOr<CheckedUrl> CheckRedirect(const CheckedUrl& from,
                                            absl::string_view location) const;
 
@@ -60,9 +82,12 @@ class UrlGate {
     std::string name;  // empty is every host
     bool below = false;
     std::optional<uint16_t> port;
+    std::optional<UrlScheme> scheme;  // none is https and http
   };
 
   static std::optional<HostRule> ParseRule(absl::string_view text);
+  absl::StatusOr<UrlScheme> SchemeOf(absl::string_view url, bool live) const;
+  absl::StatusOr<CheckedUrl> CheckParts(absl::string_view url, bool live) const;
   absl::Status CheckHost(const CheckedUrl& url) const;
 
   std::vector<HostRule> rules_;

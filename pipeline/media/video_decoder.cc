@@ -15,7 +15,18 @@
 namespace sam3 {
 namespace {
 
-constexpr int kIoBufferBytes = 64 << 10;
+// Twice the largest RTP packet.
+constexpr int kIoBufferBytes = 128 << 10;
+constexpr int kMaxPacketBytes = 64 << 10;
+// What a live source may consist of; the containers and codecs of cameras, of
+// broadcasts and of the web.
+constexpr char kLiveFormats[] =
+    "mpegts,mov,matroska,webm,flv,h264,hevc,mjpeg,mpeg,ivf";
+constexpr char kLiveCodecs[] =
+    "h264,hevc,mjpeg,vp8,vp9,av1,libdav1d,mpeg4,mpeg2video,aac,mp3";
+constexpr char kLiveProbeBytes[] = "1000000";
+constexpr char kLiveProbeMicroseconds[] = "1000000";
+constexpr int kMaxLiveTracks = 8;
 // From this height on video without a colour tag is taken for BT.709.
 constexpr int kHdLines = 720;
 
@@ -24,11 +35,9 @@ absl::Status Undecodable(absl::string_view what) {
                     reason::kMediaUndecodable);
 }
 
-int ReadBytes(void* opaque, uint8_t* buffer, int size) {
-  const int64_t count =
-      static_cast<ByteSource*>(opaque)->Read(buffer, static_cast<size_t>(size));
-  if (count < 0) return AVERROR_EXIT;
-  return count == 0 ? AVERROR_EOF : static_cast<int>(count);
+// The receiver reports that FFmpeg writes where it reads RTP go nowhere.
+int IgnoreReport(void* /*opaque*/, uint8_t* /*buffer*/, int size) {
+  return size;
 }
 
 // EXIF's number for the turn that a track's display matrix asks for.
@@ -48,7 +57,7 @@ class FfmpegDecoder final : public VideoDecoder {
   FfmpegDecoder(const Options& options, HostAllocator& allocator)
       : options_(options), allocator_(allocator) {}
 
-  absl::Status Open(const std::string& path, ByteSource* bytes) {
+  absl::Status Open(const std::string& path, ByteReader* bytes) {
     AVFormatContext* input = avformat_alloc_context();
     if (input == nullptr) return absl::ResourceExhaustedError("no memory");
     input->interrupt_callback = {&FfmpegDecoder::Interrupted, this};
@@ -56,7 +65,13 @@ class FfmpegDecoder final : public VideoDecoder {
       bytes_ = bytes;
       auto* buffer = static_cast<uint8_t*>(av_malloc(kIoBufferBytes));
       io_.reset(avio_alloc_context(buffer, kIoBufferBytes, /*write_flag=*/0,
-                                   bytes, &ReadBytes, nullptr, nullptr));
+                                   this, &FfmpegDecoder::ReadBytes,
+                                   &IgnoreReport, nullptr));
+      if (options_.feed == Options::Feed::kRtp) {
+        // Reports must not be written into the buffer that packets are read to.
+        io_->direct = 1;
+        io_->max_packet_size = kMaxPacketBytes;
+      }
       input->pb = io_.get();
     }
     // Playlists name other files and hosts, and FFmpeg would go there. No
@@ -64,9 +79,17 @@ class FfmpegDecoder final : public VideoDecoder {
     AVDictionary* options = nullptr;
     av_dict_set(&options, "protocol_whitelist", path.empty() ? "none" : "file",
                 0);
+    const AVInputFormat* format = nullptr;
+    if (options_.feed != Options::Feed::kFile) SetLive(input, &options);
+    if (options_.feed == Options::Feed::kRtp) {
+      format = av_find_input_format("sdp");
+      av_dict_set(&options, "sdp_flags", "custom_io", 0);
+      // TCP delivers in order.
+      av_dict_set(&options, "reorder_queue_size", "0", 0);
+    }
     // On failure FFmpeg frees the context itself.
     int code = avformat_open_input(
-        &input, path.empty() ? nullptr : path.c_str(), nullptr, &options);
+        &input, path.empty() ? nullptr : path.c_str(), format, &options);
     av_dict_free(&options);
     if (code == AVERROR(ENOENT)) {
       return absl::NotFoundError(absl::StrCat(path, ": no such file"));
@@ -76,6 +99,9 @@ class FfmpegDecoder final : public VideoDecoder {
                                       FfmpegError(code)));
     }
     input_.reset(input);
+    // The end of the description was not that of the packets.
+    if (description_ended_) io_->eof_reached = 0;
+    description_ended_ = false;
     code = avformat_find_stream_info(input_.get(), nullptr);
     if (code < 0) {
       return Undecodable(absl::StrCat("the video's tracks cannot be read: ",
@@ -128,8 +154,31 @@ class FfmpegDecoder final : public VideoDecoder {
     return *input_->streams[track_]->codecpar;
   }
 
+  static int ReadBytes(void* self, uint8_t* buffer, int size) {
+    auto& decoder = *static_cast<FfmpegDecoder*>(self);
+    // FFmpeg asks on behind the description's end.
+    if (decoder.description_ended_) return AVERROR_EOF;
+    const int64_t count =
+        decoder.bytes_->Read(buffer, static_cast<size_t>(size));
+    if (count < 0) return AVERROR_EXIT;
+    if (count > 0) return static_cast<int>(count);
+    decoder.description_ended_ = decoder.options_.feed == Options::Feed::kRtp &&
+                                 decoder.input_ == nullptr;
+    return AVERROR_EOF;
+  }
+
   static int Interrupted(void* self) {
     return static_cast<FfmpegDecoder*>(self)->interrupted_ ? 1 : 0;
+  }
+
+  void SetLive(AVFormatContext* input, AVDictionary** options) const {
+    const bool rtp = options_.feed == Options::Feed::kRtp;
+    av_dict_set(options, "format_whitelist", rtp ? "sdp" : kLiveFormats, 0);
+    av_dict_set(options, "codec_whitelist", kLiveCodecs, 0);
+    av_dict_set(options, "probesize", kLiveProbeBytes, 0);
+    av_dict_set(options, "analyzeduration", kLiveProbeMicroseconds, 0);
+    input->max_streams = kMaxLiveTracks;
+    input->flags |= AVFMT_FLAG_DISCARD_CORRUPT;
   }
 
   absl::Status OpenCodec() {
@@ -149,6 +198,9 @@ class FfmpegDecoder final : public VideoDecoder {
     // Enforced before a frame's memory is taken, also when the size grows in
     // mid-stream.
     codec_->max_pixels = options_.limits.max_pixels;
+    if (options_.feed != Options::Feed::kFile) {
+      codec_->codec_whitelist = av_strdup(kLiveCodecs);
+    }
     const int code = avcodec_open2(codec_.get(), decoder, nullptr);
     if (code < 0) {
       return Undecodable(absl::StrCat("the ", decoder->name,
@@ -230,15 +282,25 @@ class FfmpegDecoder final : public VideoDecoder {
 
   absl::Duration Offset() {
     const int64_t stamp = frame_->best_effort_timestamp;
+    // Raw streams carry no times, and others leave some out: count from the
+    // last one at the nominal rate.
+    const double rate = frame_rate() > 0 ? frame_rate() : 25.0;
+    const absl::Duration counted =
+        last_stamped_ + absl::Seconds(static_cast<double>(untimed_) / rate);
     if (stamp == AV_NOPTS_VALUE) {
-      // Raw streams carry no times: count at the nominal rate.
-      const double rate = frame_rate() > 0 ? frame_rate() : 25.0;
-      return absl::Seconds(static_cast<double>(untimed_++) / rate);
+      ++untimed_;
+      return counted;
     }
-    if (!first_stamp_.has_value()) first_stamp_ = stamp;
+    if (!first_stamp_.has_value()) {
+      first_stamp_ = stamp;
+      first_offset_ = counted;
+    }
     const AVRational base = input_->streams[track_]->time_base;
-    return absl::Nanoseconds(av_rescale_q(stamp - *first_stamp_, base,
-                                          AVRational{1, 1'000'000'000}));
+    last_stamped_ = first_offset_ + absl::Nanoseconds(av_rescale_q(
+                                        av_sat_sub64(stamp, *first_stamp_),
+                                        base, AVRational{1, 1'000'000'000}));
+    untimed_ = 1;
+    return last_stamped_;
   }
 
   // Rebuilt only when size, format or colours change.
@@ -269,7 +331,8 @@ class FfmpegDecoder final : public VideoDecoder {
 
   const Options options_;
   HostAllocator& allocator_;
-  ByteSource* bytes_ = nullptr;
+  ByteReader* bytes_ = nullptr;
+  bool description_ended_ = false;
   std::atomic<bool> interrupted_{false};
   // Before the input, which uses it until it is closed.
   UniqueIo io_;
@@ -285,12 +348,15 @@ class FfmpegDecoder final : public VideoDecoder {
   int last_height_ = 0;
   bool draining_ = false;
   int64_t damaged_ = 0;
+  absl::Duration last_stamped_;
+  absl::Duration first_offset_;
+  // Pictures from the last stamped one on, itself included.
   int64_t untimed_ = 0;
   std::optional<int64_t> first_stamp_;
 };
 
 absl::StatusOr<std::unique_ptr<VideoDecoder>> Open(
-    const std::string& path, ByteSource* bytes,
+    const std::string& path, ByteReader* bytes,
     const VideoDecoder::Options& options, HostAllocator& allocator) {
   // FFmpeg's own messages would go to standard error, at a client's will.
   av_log_set_level(AV_LOG_QUIET);
@@ -308,7 +374,7 @@ absl::StatusOr<std::unique_ptr<VideoDecoder>> VideoDecoder::OpenFile(
 }
 
 absl::StatusOr<std::unique_ptr<VideoDecoder>> VideoDecoder::OpenBytes(
-    ByteSource& bytes, const Options& options, HostAllocator& allocator) {
+    ByteReader& bytes, const Options& options, HostAllocator& allocator) {
   return Open("", &bytes, options, allocator);
 }
 

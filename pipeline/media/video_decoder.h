@@ -37,6 +37,15 @@ class VideoDecoder {
     ImageLimits limits;
     // Codec threads. 1 keeps many streams from fighting over cores.
     int threads = 1;
+    // What comes from a live source is held to fewer containers and codecs and
+    // must show itself within a second of video.
+    enum class Feed {
+      kFile,
+      kLive,
+      // A session description (SDP), the end, and then one RTP packet a Read().
+      kRtp,
+    };
+    Feed feed = Feed::kFile;
   };
 
   // INVALID_ARGUMENT (MEDIA_UNDECODABLE) when it is no video, NOT_FOUND when
@@ -46,7 +55,7 @@ class VideoDecoder {
       const std::string& path, const Options& options,
       HostAllocator& allocator);
   static absl::StatusOr<std::unique_ptr<VideoDecoder>> OpenBytes(
-      ByteSource& bytes, const Options& options, HostAllocator& allocator);
+      ByteReader& bytes, const Options& options, HostAllocator& allocator);
 
   virtual ~VideoDecoder() = default;
 

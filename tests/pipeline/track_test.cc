@@ -45,8 +45,8 @@ class WaitingListener final : public StreamListener {
 
 // What one frame told of one prompt.
 struct Told {
-  std::map<int64_t, TrackState> objects;
-  std::vector<std::pair<int64_t, TrackState>> events;
+  std::map<int64_t, TrackPhase> objects;
+  std::vector<std::pair<int64_t, TrackPhase>> events;
 };
 
 class TrackTest : public testing::Test {
@@ -104,10 +104,10 @@ class TrackTest : public testing::Test {
       for (const Instance& instance : result->result.instances) {
         EXPECT_TRUE(instance.object_id.has_value());
         EXPECT_GT(instance.area, 0);
-        of_prompt.objects[*instance.object_id] = instance.state;
+        of_prompt.objects[*instance.object_id] = instance.phase;
       }
       for (const TrackEvent& change : result->object_events) {
-        of_prompt.events.emplace_back(change.id, change.state);
+        of_prompt.events.emplace_back(change.id, change.phase);
       }
       if (result->last_in_frame) break;
     }
@@ -129,15 +129,15 @@ TEST_F(TrackTest, AnObjectKeepsItsNumberWhileItMoves) {
   Open({}, {"red"});
   for (int i = 0; i < 20; ++i) {
     const Told told = Show({Red(4 * i)})["red"];
-    EXPECT_THAT(told.objects, ElementsAre(Pair(0, TrackState::kConfirmed)));
+    EXPECT_THAT(told.objects, ElementsAre(Pair(0, TrackPhase::kConfirmed)));
     EXPECT_EQ(told.events.size(), i == 0 ? 1u : 0u);
   }
   // A second one gets the next number, also of another prompt's; the first
   // keeps its own.
   const Told two = Show({Red(80), Red(16, 90)})["red"];
-  EXPECT_THAT(two.objects, ElementsAre(Pair(0, TrackState::kConfirmed),
-                                       Pair(1, TrackState::kConfirmed)));
-  EXPECT_THAT(two.events, ElementsAre(Pair(1, TrackState::kConfirmed)));
+  EXPECT_THAT(two.objects, ElementsAre(Pair(0, TrackPhase::kConfirmed),
+                                       Pair(1, TrackPhase::kConfirmed)));
+  EXPECT_THAT(two.events, ElementsAre(Pair(1, TrackPhase::kConfirmed)));
   EXPECT_EQ(script_->frames_tracked, 21);
 }
 
@@ -146,11 +146,11 @@ TEST_F(TrackTest, WhatIsHiddenIsLostAndComesBackAsItself) {
   Show({Red(40)});
   const Told gone = Show({})["red"];
   EXPECT_THAT(gone.objects, IsEmpty());
-  EXPECT_THAT(gone.events, ElementsAre(Pair(0, TrackState::kLost)));
+  EXPECT_THAT(gone.events, ElementsAre(Pair(0, TrackPhase::kLost)));
   for (int i = 0; i < 10; ++i) EXPECT_THAT(Show({})["red"].events, IsEmpty());
   const Told back = Show({Red(44)})["red"];
-  EXPECT_THAT(back.objects, ElementsAre(Pair(0, TrackState::kConfirmed)));
-  EXPECT_THAT(back.events, ElementsAre(Pair(0, TrackState::kRecovered)));
+  EXPECT_THAT(back.objects, ElementsAre(Pair(0, TrackPhase::kConfirmed)));
+  EXPECT_THAT(back.events, ElementsAre(Pair(0, TrackPhase::kRecovered)));
 }
 
 TEST_F(TrackTest, PromptsComeAndGoAndTakeTheirObjectsAlong) {
@@ -160,34 +160,34 @@ TEST_F(TrackTest, PromptsComeAndGoAndTakeTheirObjectsAlong) {
   session_->UpdatePrompts({{Prompt("blue")}, {}});
   auto told = Show({Red(18), blue});
   EXPECT_THAT(told["red"].objects,
-              ElementsAre(Pair(0, TrackState::kConfirmed)));
+              ElementsAre(Pair(0, TrackPhase::kConfirmed)));
   EXPECT_THAT(told["blue"].objects,
-              ElementsAre(Pair(1, TrackState::kConfirmed)));
+              ElementsAre(Pair(1, TrackPhase::kConfirmed)));
   session_->UpdatePrompts({{}, {"red"}});
   told = Show({Red(20), blue});
   EXPECT_EQ(told.size(), 1u);
   EXPECT_THAT(told["blue"].objects,
-              ElementsAre(Pair(1, TrackState::kConfirmed)));
-  EXPECT_THAT(told["blue"].events, ElementsAre(Pair(0, TrackState::kEnded)));
+              ElementsAre(Pair(1, TrackPhase::kConfirmed)));
+  EXPECT_THAT(told["blue"].events, ElementsAre(Pair(0, TrackPhase::kEnded)));
   // The prompt's return is a new one: numbers are never used again.
   session_->UpdatePrompts({{Prompt("red")}, {}});
   told = Show({Red(22), blue});
   EXPECT_THAT(told["red"].objects,
-              ElementsAre(Pair(2, TrackState::kConfirmed)));
+              ElementsAre(Pair(2, TrackPhase::kConfirmed)));
 }
 
 TEST_F(TrackTest, AConfirmationDelayKeepsNewObjectsInQuestion) {
   Open({.confirmation_delay_frames = 4}, {"red"});
   EXPECT_THAT(Show({Red(16)})["red"].objects,
-              ElementsAre(Pair(0, TrackState::kTentative)));
+              ElementsAre(Pair(0, TrackPhase::kTentative)));
   for (int i = 1; i < 4; ++i) {
     EXPECT_THAT(Show({Red(16 + i)})["red"].objects,
-                ElementsAre(Pair(0, TrackState::kTentative)))
+                ElementsAre(Pair(0, TrackPhase::kTentative)))
         << i;
   }
   const Told told = Show({Red(20)})["red"];
-  EXPECT_THAT(told.objects, ElementsAre(Pair(0, TrackState::kConfirmed)));
-  EXPECT_THAT(told.events, ElementsAre(Pair(0, TrackState::kConfirmed)));
+  EXPECT_THAT(told.objects, ElementsAre(Pair(0, TrackPhase::kConfirmed)));
+  EXPECT_THAT(told.events, ElementsAre(Pair(0, TrackPhase::kConfirmed)));
 }
 
 TEST_F(TrackTest, AFailedBatchCostsAFrameAndNoNumber) {
@@ -200,7 +200,7 @@ TEST_F(TrackTest, AFailedBatchCostsAFrameAndNoNumber) {
   const auto dropped = std::get<FramesDropped>(*Next());
   EXPECT_EQ(dropped.reason, DropReason::kEngine);
   EXPECT_THAT(Show({Red(20)})["red"].objects,
-              ElementsAre(Pair(0, TrackState::kConfirmed)));
+              ElementsAre(Pair(0, TrackPhase::kConfirmed)));
 }
 
 TEST_F(TrackTest, AtMostSoManyAreFollowed) {
@@ -211,7 +211,7 @@ TEST_F(TrackTest, AtMostSoManyAreFollowed) {
 
 // A mask of ones in columns [x0, x1) of a 4 x 4 grid.
 TrackedInstance Columns(int64_t id, int x0, int x1, float overlap_score) {
-  TrackedInstance object{id, TrackState::kConfirmed, 0.9f, overlap_score, {}};
+  TrackedInstance object{id, TrackPhase::kConfirmed, 0.9f, overlap_score, {}};
   object.mask = {4, 4, std::vector<float>(16, -5.0f), 0.0f};
   for (int y = 0; y < 4; ++y) {
     for (int x = x0; x < x1; ++x) {

@@ -55,6 +55,8 @@ class FrameResult:
     results: list[PromptResult]
     """One per prompt, in the prompts' order."""
     timings: Timings
+    discontinuity: bool = False
+    """Of the first answered frame behind a gap in the source."""
     object_events: tuple[ObjectEvent, ...] = ()
     """On a stream that tracks, in the order in which they happened."""
 
@@ -104,7 +106,8 @@ class SourceEvent:
     """A change of the source."""
 
     kind: str
-    """As in "OPENED", "RESOLUTION_CHANGED", "DAMAGED", "ENDED"."""
+    """As in "OPENED", "RESOLUTION_CHANGED", "DAMAGED", "ENDED", and of a camera
+    "STALLED", "RECONNECTING", "BACK"."""
     frame_index: int
     """From which frame on."""
     message: str
@@ -112,6 +115,14 @@ class SourceEvent:
     """Of upright frames in pixels; 0 when not told."""
     height: int
     frame_rate: float
+    failure: Optional[str] = None
+    """With "RECONNECTING": why, as in "CONNECTION", "AUTH", "TIMEOUT"."""
+    attempt: int = 0
+    """With "RECONNECTING": counts the attempts since frames came, from 1."""
+    retry_delay: float = 0
+    """With "RECONNECTING": seconds until the next attempt."""
+    outage: float = 0
+    """With "BACK": for how many seconds no frame came."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +197,11 @@ class EventReader:
             return SourceEvent(
                 _name(stream_pb2.SourceEvent.Kind, event.kind, "KIND_"),
                 event.frame_index, event.message, event.width_px,
-                event.height_px, event.frame_rate)
+                event.height_px, event.frame_rate,
+                _name(stream_pb2.SourceEvent.Failure, event.failure,
+                      "FAILURE_") if event.failure else None,
+                event.attempt, seconds_of(event.retry_delay),
+                seconds_of(event.outage))
         if kind == "going_away":
             return GoingAway(seconds_of(message.going_away.within))
         if kind == "summary":
@@ -219,4 +234,4 @@ class EventReader:
         return FrameResult(
             frame.frame_index, seconds_of(frame.start_offset), taken,
             frame.width_px, frame.height_px, results,
-            timings_from_proto(frame.timings), events)
+            timings_from_proto(frame.timings), frame.discontinuity, events)

@@ -343,6 +343,92 @@ TEST(UrlGateTest, RedirectsAreUrlsOfTheirOwn) {
   EXPECT_THAT(gate.CheckRedirect(plain, "https://a.example/"), IsOk());
 }
 
+TEST(UrlGateTest, LiveSourcesHaveSchemesUnderRulesOfTheirOwn) {
+  const UrlGate gate = Gate({"web.example", "rtsp://*.cam.example",
+                             "rtsp://one.example:8554", "rtsps://one.example"},
+                            /*allow_http=*/true);
+  for (const char* url :
+       {"https://web.example/", "http://web.example/",
+        "rtsp://a.cam.example/live", "rtsp://a.cam.example:554/",
+        "rtsp://one.example:8554/x?y", "rtsps://one.example/",
+        "RTSP://A.Cam.Example/"}) {
+    EXPECT_THAT(gate.CheckLive(url), IsOk()) << url;
+  }
+  const std::pair<const char*, UrlFailure> bad[] = {
+      {"rtsp://web.example/", kHost},      {"https://a.cam.example/", kHost},
+      {"rtsps://a.cam.example/", kHost},   {"rtsp://cam.example/", kHost},
+      {"rtsp://a.cam.example:80/", kPort}, {"rtsp://one.example/", kPort},
+      {"rtspu://a.cam.example/", kScheme}, {"rtmp://a.cam.example/", kScheme},
+      {"rtsp:/a.cam.example/", kScheme},   {"udp://a.cam.example/", kScheme}};
+  for (const auto& [url, failure] : bad) {
+    const auto checked = gate.CheckLive(url);
+    ASSERT_FALSE(checked.ok()) << url;
+    EXPECT_EQ(UrlFailureOf(checked.status()), failure)
+        << url << checked.status();
+  }
+  // A file has no such scheme, whatever the rules.
+  EXPECT_EQ(UrlFailureOf(gate.Check("rtsp://a.cam.example/").status()),
+            kScheme);
+  EXPECT_EQ(gate.CheckLive("rtsp://a.cam.example/")->port, 554);
+  EXPECT_EQ(gate.CheckLive("rtsps://one.example/")->port, 322);
+}
+
+TEST(UrlGateTest, UsersOfLiveSourcesAreTakenOutOfTheUrl) {
+  const UrlGate gate = Gate({"a.example", "rtsp://a.example"});
+  const auto checked =
+      gate.CheckLive("rtsp://us%40er:p%3aw%25:x@a.example/live?q=@");
+  ASSERT_THAT(checked, IsOk());
+  EXPECT_EQ(checked->user, "us@er");
+  EXPECT_EQ(checked->password, "p:w%:x");
+  EXPECT_EQ(checked->text, "rtsp://a.example/live?q=@");
+  EXPECT_EQ(checked->host, "a.example");
+  EXPECT_EQ(gate.CheckLive("https://user@a.example/")->user, "user");
+  EXPECT_EQ(gate.CheckLive("https://a.example/@")->user, "");
+  const std::pair<const char*, UrlFailure> bad[] = {
+      {"rtsp://a.example@b.example/", kHost},
+      {"rtsp://x:a.example@b.example/", kHost},
+      {"rtsp://a@b@a.example/", kSyntax},
+      {"rtsp://a.example:554@b.example/", kHost},
+      {"rtsp://a.example\\@b.example/", kSyntax},
+      {"rtsp://%@a.example/", kSyntax},
+      {"rtsp://%4@a.example/", kSyntax},
+      {"rtsp://%zz@a.example/", kSyntax},
+      {"rtsp://a%0d%0aX:@a.example/", kSyntax},
+      {"rtsp://a:%00@a.example/", kSyntax},
+      {"rtsp://a b@a.example/", kSyntax},
+      {"rtsp://user@/", kSyntax}};
+  for (const auto& [url, failure] : bad) {
+    const auto refused = gate.CheckLive(url);
+    ASSERT_FALSE(refused.ok()) << url;
+    EXPECT_EQ(UrlFailureOf(refused.status()), failure)
+        << url << refused.status();
+  }
+}
+
+TEST(UrlGateTest, RedirectsOfLiveSourcesKeepPasswordsFromOthers) {
+  const UrlGate gate =
+      Gate({"*", "rtsp://*", "rtsps://*"}, /*allow_http=*/true);
+  const CheckedUrl from = *gate.CheckLive("rtsp://user:pw@a.example/one");
+  EXPECT_EQ(gate.CheckRedirect(from, "/two")->password, "pw");
+  EXPECT_EQ(gate.CheckRedirect(from, "two")->text, "rtsp://a.example/two");
+  EXPECT_EQ(gate.CheckRedirect(from, "rtsp://b.example/")->password, "");
+  EXPECT_EQ(gate.CheckRedirect(from, "rtsp://b.example/")->user, "");
+  EXPECT_THAT(gate.CheckRedirect(from, "rtsps://a.example/"), IsOk());
+  for (const char* location :
+       {"http://a.example/", "https://a.example/", "file:///etc/passwd",
+        "rtsp://user@a.example/"}) {
+    EXPECT_THAT(gate.CheckRedirect(from, location),
+                StatusIs(absl::StatusCode::kPermissionDenied, ""))
+        << location;
+  }
+  const CheckedUrl encrypted = *gate.CheckLive("rtsps://a.example/");
+  EXPECT_THAT(gate.CheckRedirect(encrypted, "rtsp://a.example/"),
+              StatusIs(absl::StatusCode::kPermissionDenied, "encrypted"));
+  const CheckedUrl web = *gate.CheckLive("http://a.example/");
+  EXPECT_THAT(gate.CheckRedirect(web, "rtsp://a.example/"),
+              StatusIs(absl::StatusCode::kPermissionDenied, ""));
+}
+
 TEST(UrlGateTest, RulesThatMakeNoSenseAreAllTold) {
   const auto gate = UrlGate::Create(
       {{"https://example.com", "", "*.", "a.*.example", "example.com:0",

@@ -215,7 +215,7 @@ class ObjectEvent(_message.Message):
     def __init__(self, object_id: _Optional[int] = ..., state: _Optional[_Union[_result_pb2.ObjectState, str]] = ...) -> None: ...
 
 class FrameResult(_message.Message):
-    __slots__ = ("frame_index", "start_offset", "capture_time", "width_px", "height_px", "result", "last_in_frame", "timings", "object_events")
+    __slots__ = ("frame_index", "start_offset", "capture_time", "width_px", "height_px", "result", "last_in_frame", "timings", "discontinuity", "object_events")
     FRAME_INDEX_FIELD_NUMBER: _ClassVar[int]
     START_OFFSET_FIELD_NUMBER: _ClassVar[int]
     CAPTURE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -224,6 +224,7 @@ class FrameResult(_message.Message):
     RESULT_FIELD_NUMBER: _ClassVar[int]
     LAST_IN_FRAME_FIELD_NUMBER: _ClassVar[int]
     TIMINGS_FIELD_NUMBER: _ClassVar[int]
+    DISCONTINUITY_FIELD_NUMBER: _ClassVar[int]
     OBJECT_EVENTS_FIELD_NUMBER: _ClassVar[int]
     frame_index: int
     start_offset: _duration_pb2.Duration
@@ -233,8 +234,9 @@ class FrameResult(_message.Message):
     result: _result_pb2.PromptResult
     last_in_frame: bool
     timings: _result_pb2.Timings
+    discontinuity: bool
     object_events: _containers.RepeatedCompositeFieldContainer[ObjectEvent]
-    def __init__(self, frame_index: _Optional[int] = ..., start_offset: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., capture_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., width_px: _Optional[int] = ..., height_px: _Optional[int] = ..., result: _Optional[_Union[_result_pb2.PromptResult, _Mapping]] = ..., last_in_frame: bool = ..., timings: _Optional[_Union[_result_pb2.Timings, _Mapping]] = ..., object_events: _Optional[_Iterable[_Union[ObjectEvent, _Mapping]]] = ...) -> None: ...
+    def __init__(self, frame_index: _Optional[int] = ..., start_offset: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., capture_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., width_px: _Optional[int] = ..., height_px: _Optional[int] = ..., result: _Optional[_Union[_result_pb2.PromptResult, _Mapping]] = ..., last_in_frame: bool = ..., timings: _Optional[_Union[_result_pb2.Timings, _Mapping]] = ..., discontinuity: bool = ..., object_events: _Optional[_Iterable[_Union[ObjectEvent, _Mapping]]] = ...) -> None: ...
 
 class FramesDropped(_message.Message):
     __slots__ = ("first_frame_index", "last_frame_index", "reason")
@@ -269,7 +271,7 @@ class PromptsUpdated(_message.Message):
     def __init__(self, effective_frame_index: _Optional[int] = ...) -> None: ...
 
 class SourceEvent(_message.Message):
-    __slots__ = ("kind", "frame_index", "message", "width_px", "height_px", "frame_rate")
+    __slots__ = ("kind", "frame_index", "message", "width_px", "height_px", "frame_rate", "failure", "attempt", "retry_delay", "outage")
     class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         KIND_UNSPECIFIED: _ClassVar[SourceEvent.Kind]
@@ -277,24 +279,56 @@ class SourceEvent(_message.Message):
         KIND_RESOLUTION_CHANGED: _ClassVar[SourceEvent.Kind]
         KIND_DAMAGED: _ClassVar[SourceEvent.Kind]
         KIND_ENDED: _ClassVar[SourceEvent.Kind]
+        KIND_STALLED: _ClassVar[SourceEvent.Kind]
+        KIND_RECONNECTING: _ClassVar[SourceEvent.Kind]
+        KIND_BACK: _ClassVar[SourceEvent.Kind]
     KIND_UNSPECIFIED: SourceEvent.Kind
     KIND_OPENED: SourceEvent.Kind
     KIND_RESOLUTION_CHANGED: SourceEvent.Kind
     KIND_DAMAGED: SourceEvent.Kind
     KIND_ENDED: SourceEvent.Kind
+    KIND_STALLED: SourceEvent.Kind
+    KIND_RECONNECTING: SourceEvent.Kind
+    KIND_BACK: SourceEvent.Kind
+    class Failure(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        FAILURE_UNSPECIFIED: _ClassVar[SourceEvent.Failure]
+        FAILURE_CONNECTION: _ClassVar[SourceEvent.Failure]
+        FAILURE_AUTH: _ClassVar[SourceEvent.Failure]
+        FAILURE_TLS_CERTIFICATE: _ClassVar[SourceEvent.Failure]
+        FAILURE_TLS_HANDSHAKE: _ClassVar[SourceEvent.Failure]
+        FAILURE_TIMEOUT: _ClassVar[SourceEvent.Failure]
+        FAILURE_NOT_FOUND: _ClassVar[SourceEvent.Failure]
+        FAILURE_CODEC_UNSUPPORTED: _ClassVar[SourceEvent.Failure]
+    FAILURE_UNSPECIFIED: SourceEvent.Failure
+    FAILURE_CONNECTION: SourceEvent.Failure
+    FAILURE_AUTH: SourceEvent.Failure
+    FAILURE_TLS_CERTIFICATE: SourceEvent.Failure
+    FAILURE_TLS_HANDSHAKE: SourceEvent.Failure
+    FAILURE_TIMEOUT: SourceEvent.Failure
+    FAILURE_NOT_FOUND: SourceEvent.Failure
+    FAILURE_CODEC_UNSUPPORTED: SourceEvent.Failure
     KIND_FIELD_NUMBER: _ClassVar[int]
     FRAME_INDEX_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     WIDTH_PX_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_PX_FIELD_NUMBER: _ClassVar[int]
     FRAME_RATE_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    RETRY_DELAY_FIELD_NUMBER: _ClassVar[int]
+    OUTAGE_FIELD_NUMBER: _ClassVar[int]
     kind: SourceEvent.Kind
     frame_index: int
     message: str
     width_px: int
     height_px: int
     frame_rate: float
-    def __init__(self, kind: _Optional[_Union[SourceEvent.Kind, str]] = ..., frame_index: _Optional[int] = ..., message: _Optional[str] = ..., width_px: _Optional[int] = ..., height_px: _Optional[int] = ..., frame_rate: _Optional[float] = ...) -> None: ...
+    failure: SourceEvent.Failure
+    attempt: int
+    retry_delay: _duration_pb2.Duration
+    outage: _duration_pb2.Duration
+    def __init__(self, kind: _Optional[_Union[SourceEvent.Kind, str]] = ..., frame_index: _Optional[int] = ..., message: _Optional[str] = ..., width_px: _Optional[int] = ..., height_px: _Optional[int] = ..., frame_rate: _Optional[float] = ..., failure: _Optional[_Union[SourceEvent.Failure, str]] = ..., attempt: _Optional[int] = ..., retry_delay: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., outage: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
     __slots__ = ()

@@ -1,0 +1,45 @@
+#include "pipeline/media/live_wait.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "inference/base/status_macros.h"
+#include "pipeline/source_failure.h"
+
+namespace sam3 {
+
+LiveWait::LiveWait(const LiveLimits& limits, const RequestContext& context,
+                   Clock& clock, std::function<void()> on_stall)
+    : limits_(limits),
+      context_(context),
+      clock_(clock),
+      on_stall_(std::move(on_stall)),
+      silent_since_(clock.Now()) {}
+
+void LiveWait::Restart() {
+  silent_since_ = clock_.Now();
+  stalled_ = false;
+}
+
+absl::Status LiveWait::Check() {
+  const absl::Time now = clock_.Now();
+  SAM3_RETURN_IF_ERROR(context_.StillWanted(now));
+  if (now >= deadline_) {
+    return SourceFailed(SourceFailure::kTimeout,
+                        "no picture came within the time limit");
+  }
+  const absl::Duration silence = now - silent_since_;
+  if (silence >= limits_.give_up_after) {
+    return SourceFailed(
+        SourceFailure::kTimeout,
+        absl::StrCat("nothing came for ",
+                     absl::FormatDuration(limits_.give_up_after)));
+  }
+  if (silence >= limits_.stall_after && !stalled_) {
+    stalled_ = true;
+    on_stall_();
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace sam3
