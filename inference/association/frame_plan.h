@@ -111,11 +111,12 @@ struct FramePlan {
 // detections, overlaps and logits that are equal by the order of ids, births of
 // one frame count as equally old and the lowest id as the elder.
 //
-// Threads: the table's. Does not block: some milliseconds for a hundred
-// objects. Inputs that break the conditions above are a bug of the caller;
-// scores and logits may be anything, NaN included. Reference:
-// run_tracker_update_planning_phase and build_outputs of Sam3VideoModel, except
-// that a removal never shifts the masks of other ids.
+// Threads: the table's. Does not block; takes a fraction of a millisecond for
+// each object and detection. Inputs that break the conditions above are a bug
+// of the caller; scores and logits may be anything, NaN included.
+//
+// Reference: run_tracker_update_planning_phase and build_outputs of
+// Sam3VideoModel, except that a removal never shifts the masks of other ids.
 FramePlan PlanFrame(const FrameInput& input, TrackTable* table);
 
 }  // namespace sam3
