@@ -228,7 +228,7 @@ absl::StatusOr<std::unique_ptr<HttpInput>> HttpInput::Open(
     const CheckedUrl& url, const UrlGate& gate, const HostResolver& resolver,
     const LiveLimits& limits, absl::Time deadline,
     const RequestContext& context, Clock& clock,
-    std::function<void()> on_stall) {
+    const std::function<void()>& on_stall) {
   CheckedUrl next = url;
   for (int redirects = 0;; ++redirects) {
     SAM3_ASSIGN_OR_RETURN(

@@ -29,7 +29,7 @@ class HttpInput : public LiveInput {
       const CheckedUrl& url, const UrlGate& gate, const HostResolver& resolver,
       const LiveLimits& limits, absl::Time deadline,
       const RequestContext& context, Clock& clock,
-      std::function<void()> on_stall);
+      const std::function<void()>& on_stall);
 
   // Of the answer, as it was sent.
   virtual std::string content_type() const = 0;

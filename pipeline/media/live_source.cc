@@ -77,9 +77,8 @@ class GatedLiveSource final : public LiveSource {
   absl::StatusOr<std::unique_ptr<LiveConnection>> Connect(
       const SourceUrl& url, const ImageLimits& limits, HostAllocator& allocator,
       const RequestContext& context,
-      std::function<void()> on_stall) const override {
-    auto connection =
-        Open(url, limits, allocator, context, std::move(on_stall));
+      const std::function<void()>& on_stall) const override {
+    auto connection = Open(url, limits, allocator, context, on_stall);
     if (!connection.ok()) return Told(url, connection.status());
     return connection;
   }
@@ -87,25 +86,24 @@ class GatedLiveSource final : public LiveSource {
  private:
   absl::StatusOr<std::unique_ptr<LiveConnection>> Open(
       const SourceUrl& url, const ImageLimits& limits, HostAllocator& allocator,
-      const RequestContext& context, std::function<void()> on_stall) const {
+      const RequestContext& context,
+      const std::function<void()>& on_stall) const {
     const absl::Time deadline = clock_.Now() + limits_.open_timeout;
     SAM3_ASSIGN_OR_RETURN(const CheckedUrl checked,
                           gate_.CheckLive(url.text()));
     VideoDecoder::Options options{.limits = limits};
     if (checked.rtsp()) {
-      SAM3_ASSIGN_OR_RETURN(
-          std::unique_ptr<LiveInput> input,
-          OpenRtsp(checked, gate_, resolver_, limits_, deadline, context,
-                   clock_, std::move(on_stall)));
+      SAM3_ASSIGN_OR_RETURN(std::unique_ptr<LiveInput> input,
+                            OpenRtsp(checked, gate_, resolver_, limits_,
+                                     deadline, context, clock_, on_stall));
       options.feed = VideoDecoder::Options::Feed::kRtp;
       input->SetDeadline(clock_.Now() + limits_.picture_timeout);
       auto decoder = VideoDecoder::OpenBytes(*input, options, allocator);
       return Decoded(std::move(input), std::move(decoder), /*endless=*/true);
     }
-    SAM3_ASSIGN_OR_RETURN(
-        std::unique_ptr<HttpInput> input,
-        HttpInput::Open(checked, gate_, resolver_, limits_, deadline, context,
-                        clock_, std::move(on_stall)));
+    SAM3_ASSIGN_OR_RETURN(std::unique_ptr<HttpInput> input,
+                          HttpInput::Open(checked, gate_, resolver_, limits_,
+                                          deadline, context, clock_, on_stall));
     options.feed = VideoDecoder::Options::Feed::kLive;
     input->SetDeadline(clock_.Now() + limits_.picture_timeout);
     const auto boundary = MultipartBoundary(input->content_type());

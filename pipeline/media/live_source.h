@@ -54,7 +54,8 @@ class LiveSource {
   // Messages hold the redacted URL and no address.
   virtual absl::StatusOr<std::unique_ptr<LiveConnection>> Connect(
       const SourceUrl& url, const ImageLimits& limits, HostAllocator& allocator,
-      const RequestContext& context, std::function<void()> on_stall) const = 0;
+      const RequestContext& context,
+      const std::function<void()>& on_stall) const = 0;
 };
 
 // What is borrowed must outlive the source.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
@@ -63,7 +62,7 @@ class RtspInput final : public LiveInput {
       if (!packet.ok()) {
         status_ = packet.status();
       } else if (packet->size() <= size) {
-        std::memcpy(buffer, packet->data(), packet->size());
+        std::copy(packet->begin(), packet->end(), buffer);
         return static_cast<int64_t>(packet->size());
       }
     }
@@ -73,7 +72,7 @@ class RtspInput final : public LiveInput {
  private:
   int64_t ReadDescription(uint8_t* buffer, size_t size) {
     const size_t count = std::min(size, description_.size());
-    std::memcpy(buffer, description_.data(), count);
+    std::copy_n(description_.begin(), count, buffer);
     description_.erase(0, count);
     described_ = count == 0;
     return static_cast<int64_t>(count);
@@ -97,7 +96,7 @@ absl::StatusOr<std::unique_ptr<LiveInput>> OpenRtsp(
     const CheckedUrl& url, const UrlGate& gate, const HostResolver& resolver,
     const LiveLimits& limits, absl::Time deadline,
     const RequestContext& context, Clock& clock,
-    std::function<void()> on_stall) {
+    const std::function<void()>& on_stall) {
   CheckedUrl next = url;
   for (int redirects = 0;; ++redirects) {
     SAM3_ASSIGN_OR_RETURN(

@@ -31,6 +31,6 @@ absl::StatusOr<std::unique_ptr<LiveInput>> OpenRtsp(
     const CheckedUrl& url, const UrlGate& gate, const HostResolver& resolver,
     const LiveLimits& limits, absl::Time deadline,
     const RequestContext& context, Clock& clock,
-    std::function<void()> on_stall);
+    const std::function<void()>& on_stall);
 
 }  // namespace sam3

@@ -88,7 +88,7 @@ class ScriptedSource final : public LiveSource {
   absl::StatusOr<std::unique_ptr<LiveConnection>> Connect(
       const SourceUrl& /*url*/, const ImageLimits& /*limits*/,
       HostAllocator& /*allocator*/, const RequestContext& context,
-      std::function<void()> on_stall) const override {
+      const std::function<void()>& on_stall) const override {
     const absl::MutexLock lock(&mutex_);
     const Script& script =
         scripts_[std::min(times_.size(), scripts_.size() - 1)];
@@ -96,8 +96,7 @@ class ScriptedSource final : public LiveSource {
     if (!script.empty() && std::holds_alternative<absl::Status>(script[0])) {
       return std::get<absl::Status>(script[0]);
     }
-    return std::make_unique<ScriptedConnection>(script, context,
-                                                std::move(on_stall));
+    return std::make_unique<ScriptedConnection>(script, context, on_stall);
   }
 
   // When it was connected to.
