@@ -265,11 +265,12 @@ class FakeTracks final : public StreamTracks {
       const std::vector<float> mask = frame.BirthMask(birth);
       const auto cell = static_cast<int>(
           std::find(mask.begin(), mask.end(), 1.0f) - mask.begin());
-      const int colour =
-          image.ColourAt((static_cast<float>(cell % kGrid) + 0.5f) / kGrid,
-                         (static_cast<float>(cell / kGrid) + 0.5f) / kGrid);
+      const int x = cell % kGrid;
+      const int y = cell / kGrid;
+      const int colour = image.ColourAt((static_cast<float>(x) + 0.5f) / kGrid,
+                                        (static_cast<float>(y) + 0.5f) / kGrid);
       for (const Area& area : image.AreasOf(colour)) {
-        if (cell % kGrid == area.x0 && cell / kGrid == area.y0) {
+        if (x == area.x0 && y == area.y0) {
           objects_[birth.id] = {colour, area};
         }
       }

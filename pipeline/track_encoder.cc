@@ -42,10 +42,12 @@ absl::StatusOr<std::vector<PromptResult>> EncodeTracks(
     results[i].presence_score = detections[i].presence_score;
     const std::vector<TrackedInstance>& objects = tracked.objects[i];
     std::vector<MaskRuns> masks;
+    masks.reserve(objects.size());
     for (const TrackedInstance& object : objects) {
       masks.push_back(RunsFromLowRes(object.mask, width, height));
     }
     std::vector<Box> boxes;
+    boxes.reserve(masks.size());
     for (const MaskRuns& mask : masks) boxes.push_back(MaskBox(mask));
     ShareOut(objects, &masks);
     for (size_t k = 0; k < objects.size(); ++k) {

@@ -97,6 +97,7 @@ class FrameStep {
   at::Tensor ToDevice(const std::vector<std::vector<float>>& masks) const {
     const int64_t side = config_.mask_size();
     std::vector<at::Tensor> rows;
+    rows.reserve(masks.size());
     for (const std::vector<float>& mask : masks) {
       rows.push_back(at::tensor(mask).view({side, side}));
     }
@@ -132,6 +133,7 @@ class FrameStep {
     const std::vector<ObjectDetection>& births = frame.plan().births;
     if (births.empty()) return;
     std::vector<std::vector<float>> masks;
+    masks.reserve(births.size());
     for (const ObjectDetection& birth : births) {
       masks.push_back(frame.BirthMask(birth));
     }

@@ -61,6 +61,7 @@ TrackedObjects InOrder(const std::vector<TrackedObjects>& groups,
   const at::Tensor order = at::argsort(at::tensor(members));
   const auto merge = [&](at::Tensor TrackedObjects::*part) {
     std::vector<at::Tensor> parts;
+    parts.reserve(groups.size());
     for (const TrackedObjects& group : groups) parts.push_back(group.*part);
     const at::Tensor all = at::cat(parts);
     return all.index_select(0, order.to(all.device()));
