@@ -18,7 +18,7 @@ constexpr int64_t kFirstSecond = -62'135'596'800;
 constexpr int64_t kLastSecond = 253'402'300'799;
 
 // How long a client that was told the end may go on sending.
-constexpr absl::Duration kFarewell = absl::Milliseconds(500);
+constexpr absl::Duration kHalfCloseTime = absl::Milliseconds(500);
 
 }  // namespace
 
@@ -270,11 +270,12 @@ void StreamCall::Pump() {
 bool StreamCall::FarewellIsOver() {
   if (input_ended_ || farewell_over_) return true;
   if (farewell_timer_ == nullptr) {
-    farewell_timer_ = loop_.PostAfter(kFarewell, [self = shared_from_this()] {
-      const absl::MutexLock lock(&self->mutex_);
-      self->farewell_over_ = true;
-      self->Pump();
-    });
+    farewell_timer_ =
+        loop_.PostAfter(kHalfCloseTime, [self = shared_from_this()] {
+          const absl::MutexLock lock(&self->mutex_);
+          self->farewell_over_ = true;
+          self->Pump();
+        });
   }
   if (!read_in_flight_) StartRead();
   return false;
