@@ -11,8 +11,10 @@ constexpr int64_t kMaskStages = 4;
 // Of the reference's own class of norms over channels.
 constexpr double kChannelNormEps = 1e-6;
 
-at::Tensor ChannelsLast(const at::Tensor& x) { return x.permute({0, 2, 3, 1}); }
-at::Tensor ChannelsFirst(const at::Tensor& x) {
+at::Tensor ToChannelsLast(const at::Tensor& x) {
+  return x.permute({0, 2, 3, 1});
+}
+at::Tensor ToChannelsFirst(const at::Tensor& x) {
   return x.permute({0, 3, 1, 2});
 }
 
@@ -79,17 +81,18 @@ at::Tensor MemoryEncoder::Shrink(const at::Tensor& masks) const {
   for (const MaskStage& stage : mask_stages_) {
     x = at::conv2d(x, stage.convolution.weight, stage.convolution.bias, {2, 2},
                    {1, 1});
-    x = ChannelsFirst(Activate(stage.norm(ChannelsLast(x)), mask_activation_));
+    x = ToChannelsFirst(
+        Activate(stage.norm(ToChannelsLast(x)), mask_activation_));
   }
-  return at::linear(ChannelsLast(x), mask_projection_.weight,
+  return at::linear(ToChannelsLast(x), mask_projection_.weight,
                     mask_projection_.bias);
 }
 
 at::Tensor MemoryEncoder::Fuse(const FuserBlock& block,
                                const at::Tensor& x) const {
-  const at::Tensor spread = ChannelsLast(
-      at::conv2d(ChannelsFirst(x), block.depthwise.weight, block.depthwise.bias,
-                 {1, 1}, {fuser_padding_, fuser_padding_}, {1, 1}, x.size(-1)));
+  const at::Tensor spread = ToChannelsLast(at::conv2d(
+      ToChannelsFirst(x), block.depthwise.weight, block.depthwise.bias, {1, 1},
+      {fuser_padding_, fuser_padding_}, {1, 1}, x.size(-1)));
   return block
       .narrow(Activate(block.widen(block.norm(spread)), fuser_activation_))
       .mul_(block.scale)
