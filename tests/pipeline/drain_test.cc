@@ -2,11 +2,9 @@
 // and what happens to work that does not finish in time.
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <optional>
 #include <thread>
 
-#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "inference/fake_engine.h"
 #include "pipeline/error_reason.h"
@@ -14,31 +12,10 @@
 #include "tests/support/fake_clock.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/synthetic_picture.h"
+#include "tests/support/waiting_listener.h"
 
 namespace sam3 {
 namespace {
-
-// Remembers that something happened, for Await().
-class SignalledListener final : public StreamListener {
- public:
-  void OnOutputReady() override { Note(); }
-  void OnInputWanted() override { Note(); }
-  void Await(const std::function<bool()>& condition) {
-    while (!condition()) {
-      const absl::MutexLock lock(&mutex_);
-      mutex_.AwaitWithTimeout(absl::Condition(&noted_), absl::Milliseconds(5));
-      noted_ = false;
-    }
-  }
-
- private:
-  void Note() {
-    const absl::MutexLock lock(&mutex_);
-    noted_ = true;
-  }
-  absl::Mutex mutex_;
-  bool noted_ = false;
-};
 
 class DrainTest : public testing::Test {
  protected:
@@ -139,7 +116,7 @@ class DrainTest : public testing::Test {
   PipelineMetrics metrics_;
   const std::shared_ptr<FakeEngineScript> script_ =
       std::make_shared<FakeEngineScript>();
-  SignalledListener listener_;
+  WaitingListener listener_;
   std::unique_ptr<Segmenter> segmenter_;
   std::shared_ptr<StreamSession> session_;
 };

@@ -2,41 +2,18 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <functional>
 #include <optional>
 #include <thread>
 
-#include "absl/synchronization/mutex.h"
 #include "inference/fake_engine.h"
 #include "pipeline/error_reason.h"
 #include "pipeline/segmenter_factory.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/synthetic_picture.h"
+#include "tests/support/waiting_listener.h"
 
 namespace sam3 {
 namespace {
-
-class CountingListener final : public StreamListener {
- public:
-  void OnOutputReady() override { Note(); }
-  void OnInputWanted() override { Note(); }
-  // Blocks until `condition` holds; looked at after every signal.
-  void Await(const std::function<bool()>& condition) {
-    while (!condition()) {
-      const absl::MutexLock lock(&mutex_);
-      mutex_.AwaitWithTimeout(absl::Condition(&noted_), absl::Seconds(1));
-      noted_ = false;
-    }
-  }
-
- private:
-  void Note() {
-    const absl::MutexLock lock(&mutex_);
-    noted_ = true;
-  }
-  absl::Mutex mutex_;
-  bool noted_ = false;
-};
 
 class StreamTest : public testing::Test {
  protected:
@@ -121,7 +98,7 @@ class StreamTest : public testing::Test {
   PipelineMetrics metrics_;
   const std::shared_ptr<FakeEngineScript> script_ =
       std::make_shared<FakeEngineScript>();
-  CountingListener listener_;
+  WaitingListener listener_;
   StreamConfig config_;
   std::unique_ptr<Segmenter> segmenter_;
   std::shared_ptr<StreamSession> session_;

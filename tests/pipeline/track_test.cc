@@ -3,17 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <map>
 #include <optional>
 
-#include "absl/synchronization/mutex.h"
 #include "inference/fake_engine.h"
 #include "pipeline/segmenter_factory.h"
 #include "pipeline/track_encoder.h"
 #include "pipeline/track_options.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/synthetic_picture.h"
+#include "tests/support/waiting_listener.h"
 
 namespace sam3 {
 namespace {
@@ -21,27 +20,6 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::Pair;
-
-class WaitingListener final : public StreamListener {
- public:
-  void OnOutputReady() override { Note(); }
-  void OnInputWanted() override { Note(); }
-  void Await(const std::function<bool()>& condition) {
-    while (!condition()) {
-      const absl::MutexLock lock(&mutex_);
-      mutex_.AwaitWithTimeout(absl::Condition(&noted_), absl::Seconds(1));
-      noted_ = false;
-    }
-  }
-
- private:
-  void Note() {
-    const absl::MutexLock lock(&mutex_);
-    noted_ = true;
-  }
-  absl::Mutex mutex_;
-  bool noted_ = false;
-};
 
 // What one frame told of one prompt.
 struct Told {
