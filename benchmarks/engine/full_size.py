@@ -40,11 +40,11 @@ def make_model(folder: pathlib.Path):
 
 
 class Ours:
-    def __init__(self, driver, folder, dtype, threads, device="cpu"):
+    def __init__(self, driver, folder, dtype, threads, device="cpu", more=()):
         self.process = subprocess.Popen(
             [driver, "--model", str(folder), "--dtype", dtype, "--threads",
-             str(threads), "--device", device], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True)
+             str(threads), "--device", device, *more], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True)
         self.read()
 
     def read(self):

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "engine"))
+import full_size_tracker  # noqa: E402
 from full_size import Ours, make_model  # noqa: E402
 
 PROMPT, IDS = "truck", [49406, 4629, 49407]
@@ -77,19 +78,29 @@ def stage_table(timer, folder, pictures):
         for stage, ms in json.loads(answer.stdout).items()}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("driver")
-    parser.add_argument("--work", type=pathlib.Path,
-                        default=pathlib.Path("/tmp/sam3-full-size"))
-    flags = parser.parse_args()
-    flags.work.mkdir(parents=True, exist_ok=True)
+def tracker_table(timer, folder, described, counts=(1, 5, 10, 16, 64)):
+    """Milliseconds of each followed object, ours and Hugging Face's eager bf16,
+    from memories of 6 recent frames and so many described ones."""
+    model, inputs = full_size_tracker.make_model(folder, described)
+    theirs = full_size_tracker.Theirs(model, inputs, described, "cuda",
+                                      torch.bfloat16)
+    ours = Ours(timer, folder, "bf16", 0, "cuda:0",
+                ["--described", str(described)])
+    table = full_size_tracker.compare(ours, theirs, folder / "logits.bin")
+    for count in counts:
+        row = full_size_tracker.turns(ours, theirs, count, 3)
+        table[f"{count} objects"] = {
+            name: round(value if "ratio" in name else value * 1e3, 3)
+            for name, value in row.items()}
+    ours.close()
+    return table
+
+
+def measure_images(flags, report):
     make_model(flags.work)
     path = flags.work / "picture.png"
     make_picture(path)
     picture = Image.open(path).convert("RGB")
-    report = {"gpu": torch.cuda.get_device_name(0),
-              "torch": torch.__version__}
 
     ours = Ours(flags.driver, flags.work, "bf16", 0, "cuda:0")
     eager = HuggingFace(flags.work, torch.bfloat16)
@@ -145,6 +156,30 @@ def main():
         "ours_ms": mine * 1e3, "hf_compiled_ms": theirs * 1e3,
         "ratio": mine / theirs, "compile_seconds": compiling}
     ours.close()
+
+
+def measure_tracker(flags, report):
+    timer = pathlib.Path(flags.driver).with_name("tracker_timer")
+    report["tracker"] = {
+        f"{described} described": tracker_table(timer, flags.work / "tracker",
+                                                described)
+        for described in (1, 4)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("driver")
+    parser.add_argument("--work", type=pathlib.Path,
+                        default=pathlib.Path("/tmp/sam3-full-size"))
+    parser.add_argument("--only", choices=("images", "tracker"))
+    flags = parser.parse_args()
+    flags.work.mkdir(parents=True, exist_ok=True)
+    report = {"gpu": torch.cuda.get_device_name(0),
+              "torch": torch.__version__}
+    if flags.only != "images":
+        measure_tracker(flags, report)
+    if flags.only != "tracker":
+        measure_images(flags, report)
     print(json.dumps(report, indent=1))
 
 

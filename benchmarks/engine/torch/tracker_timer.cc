@@ -4,6 +4,7 @@
 // FILE" writes the logits of one object, little-endian fp32.
 //
 //   tracker_timer --model DIR [--device D] [--dtype fp32|bf16] [--threads N]
+//                 [--described N]
 //
 // DIR has the tracker's tensors in the published layout and, beside them, a
 // frame and memories: input.{fine,middle,coarse,memory.K,pointer.K}.
@@ -34,17 +35,18 @@ struct Flags {
   std::string device = "cpu";
   std::string dtype = "fp32";
   int threads = 0;
+  int described = 4;
 };
 
 class TrackerTimer {
  public:
-  TrackerTimer(WeightReader& weights, const ModelConfig& config)
+  // The first `described` frames are; the last one is followed to.
+  TrackerTimer(WeightReader& weights, const ModelConfig& config, int described)
       : device_(weights.device()),
         decoder_(weights, config),
         head_(weights, config, decoder_),
         bank_(*config.tracker, {}),
-        frame_(config.tracker->conditioning_count +
-               config.tracker->pointer_count - 1) {
+        frame_(described + config.tracker->pointer_count - 1) {
     const int64_t grid = config.vit.grid();
     const int64_t hidden = config.hidden_size();
     features_ = {
@@ -52,7 +54,7 @@ class TrackerTimer {
         weights.Read("input.middle", {1, 2 * grid, 2 * grid, hidden / 4}),
         weights.Read("input.coarse", {1, grid * grid, hidden})};
     for (int64_t i = 0; i < frame_; ++i) {
-      bank_.Add(i, i < config.tracker->conditioning_count,
+      bank_.Add(i, i < described,
                 weights
                     .Read(absl::StrCat("input.memory.", i),
                           {grid * grid, config.tracker->memory_channels})
@@ -140,7 +142,7 @@ absl::Status Run(const Flags& flags) {
     at::globalContext().setAllowTF32CuBLAS(false);
     WeightReader weights(checkpoint, at::Device(flags.device),
                          flags.dtype == "bf16" ? at::kBFloat16 : at::kFloat);
-    TrackerTimer timer(weights, config);
+    TrackerTimer timer(weights, config, flags.described);
     SAM3_RETURN_IF_ERROR(weights.Finish());
     std::printf("{\"ready\": true}\n");
     std::fflush(stdout);
@@ -159,6 +161,8 @@ int main(int argc, char** argv) {
   app.add_option("--dtype", flags.dtype)
       ->check(CLI::IsMember({"fp32", "bf16"}));
   app.add_option("--threads", flags.threads);
+  app.add_option("--described", flags.described, "frames")
+      ->check(CLI::Range(1, 4));
   CLI11_PARSE(app, argc, argv);
   const absl::Status status = sam3::Run(flags);
   if (status.ok()) return 0;

@@ -37,7 +37,7 @@ def click_loss(masks, coverage, present):
     cost = 12 * pixels + 2 * dice
     # Of the three that a prompt may mean only the nearest learns.
     chosen = cost[:, 1:].argmin(1) + 1
-    rows = torch.arange(len(cost))
+    rows = torch.arange(len(cost), device=cost.device)
     outline = torch.where(present, cost[:, 0] + cost[rows, chosen],
                           2 * pixels.mean(1))
     overlap = iou(masks.logits, coverage > 0.5) * present[:, None]

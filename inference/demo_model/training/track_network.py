@@ -92,13 +92,15 @@ class _Memory:
     [N, C]."""
 
     frame: int
+    described: bool
     map: torch.Tensor
     pointer: torch.Tensor
 
 
 class Follower:
-    """N objects of B clips, described on the first frame and then followed. One
-    call a frame; keeps the gradient all the way back."""
+    """N objects of B clips, described on the first frame, perhaps on later ones
+    too, and else followed. One call a frame; keeps the gradient all the way
+    back."""
 
     def __init__(self, model, clips):
         """clips [N]: which clip of the batch each object is in."""
@@ -107,7 +109,7 @@ class Follower:
         width = model.hidden_dim
         size = torch.Size([1, width, GRID, GRID])
         encode = model.vision_encoder.neck.position_encoding
-        place = lambda shape, how: how(shape, torch.device("cpu"), torch.float32)
+        place = lambda shape, how: how(shape, clips.device, torch.float32)
         self._places = place(size, encode).flatten(2).permute(2, 0, 1)
         self._memory_places = place(
             torch.Size([1, model.mem_dim, GRID, GRID]),
@@ -122,37 +124,38 @@ class Follower:
         found = self._decode(features, features.coarse[self._clips], earlier)
         sure = F.interpolate(given, (_MEMORY_SIDE,) * 2, mode="bilinear",
                              antialias=True).round()
-        self._remember(features, sure, found, torch.ones(len(masks)))
+        self._remember(features, sure, found, masks.flatten(1).amax(1), True)
 
     def start_from_clicks(self, features, places):
         """places [N, 2] x, y 0..1. Returns click_network.Masks."""
         coarse = features.coarse[self._clips] + self._model.no_memory_embedding
-        kinds = torch.full((len(places), 1), click_network.POSITIVE)
+        kinds = torch.full((len(places), 1), click_network.POSITIVE,
+                           device=places.device)
         found = self._decode(features, coarse, None, places[:, None], kinds)
         self._remember(features, (_large(found) > 0).float(), found,
-                       (found.present > 0).float())
+                       (found.present > 0).float(), True)
         return found
 
     def follow(self, features):
         """click_network.Masks on the next frame."""
         found = self._decode(features, self._attend(features), None)
         self._remember(features, _large(found).sigmoid(), found,
-                       (found.present > 0).float())
+                       (found.present > 0).float(), False)
         return found
 
     def _decode(self, features, coarse, earlier, places=None, kinds=None):
-        count = len(self._clips)
+        count, device = len(self._clips), self._clips.device
         if places is None:
-            places = torch.zeros(count, 1, 2)
-            kinds = torch.full((count, 1), _NOT_A_POINT)
+            places = torch.zeros(count, 1, 2, device=device)
+            kinds = torch.full((count, 1), _NOT_A_POINT, device=device)
         own = click_network.Features(
             coarse, features.middle[self._clips], features.fine[self._clips])
         return click_network.decode(
-            self._model, own, torch.arange(count), kinds, places,
+            self._model, own, torch.arange(count, device=device), kinds, places,
             None if earlier is None else earlier[:, 0],
-            torch.full((count,), earlier is not None))
+            torch.full((count,), earlier is not None, device=device))
 
-    def _remember(self, features, masks, found, present):
+    def _remember(self, features, masks, found, present, described):
         """masks [N, 1, side, side] of 0..1; present [N] of 0 and 1."""
         model = self._model
         picture = features.coarse[self._clips].transpose(1, 2).unflatten(
@@ -161,10 +164,10 @@ class Follower:
         maps = maps.flatten(2).permute(2, 0, 1)
         gone = (1 - present)[:, None]
         maps = maps + gone * model.occlusion_spatial_embedding_parameter
-        rows = torch.arange(len(present))
+        rows = torch.arange(len(present), device=present.device)
         pointer = model.object_pointer_proj(found.tokens[rows, found.chosen()])
         pointer = pointer * present[:, None] + gone * model.no_object_pointer
-        self._memories.append(_Memory(self._frame, maps, pointer))
+        self._memories.append(_Memory(self._frame, described, maps, pointer))
         self._frame += 1
 
     def _attend(self, features):
@@ -172,16 +175,18 @@ class Follower:
         maps, places, pointers, distances = [], [], [], []
         for memory in self._memories:
             age = frame - memory.frame
-            if memory.frame == 0 or age < model.num_maskmem:
-                # The described frame has the last time code.
-                row = model.num_maskmem - 1 if memory.frame == 0 else age - 1
+            if memory.described or age < model.num_maskmem:
+                # Described frames have the last time code.
+                row = model.num_maskmem - 1 if memory.described else age - 1
                 maps.append(memory.map)
                 times = model.memory_temporal_positional_encoding[row]
                 places.append((self._memory_places + times).expand_as(memory.map))
-            if memory.frame == 0 or age < model.config.max_object_pointers_in_encoder:
+            if (memory.described or
+                    age < model.config.max_object_pointers_in_encoder):
                 pointers.append(memory.pointer)
                 distances.append(age)
-        times = self._pointer_times(torch.tensor(distances, dtype=torch.float))
+        times = self._pointer_times(torch.tensor(
+            distances, dtype=torch.float, device=self._clips.device))
         split = model.hidden_dim // model.mem_dim
         tokens = torch.stack(pointers).unflatten(2, (split, model.mem_dim))
         tokens = tokens.transpose(1, 2).flatten(0, 1)
@@ -200,7 +205,8 @@ class Follower:
         # Concepts of a stream count the frames so far.
         window = min(self._frame + 1, model.config.max_object_pointers_in_encoder)
         half = model.hidden_dim // 2
-        period = 10000 ** (2 * (torch.arange(half) // 2) / half)
+        index = torch.arange(half, device=distances.device)
+        period = 10000 ** (2 * (index // 2) / half)
         angle = (distances / (window - 1))[:, None] / period
         return model.temporal_positional_encoding_projection_layer(
             torch.cat([angle.sin(), angle.cos()], -1))
@@ -208,6 +214,6 @@ class Follower:
 
 def _large(found):
     """The chosen masks' logits, [N, 1, side, side]."""
-    rows = torch.arange(len(found.logits))
+    rows = torch.arange(len(found.logits), device=found.logits.device)
     return F.interpolate(found.logits[rows, found.chosen()][:, None],
                          (_MEMORY_SIDE,) * 2, mode="bilinear")

@@ -6,11 +6,19 @@
 Everything but the memory stays as it is, bit for bit. OUT gets config.json,
 model.safetensors (fp16) and evaluation.json, and log.txt every few minutes, so
 that a stopped run leaves what it had. A FOLDER that has a memory is gone on with.
+
+On one GPU, where large steps cost no more than small ones and drawing clips is
+what takes longest:
+
+    python -m torch.distributed.run --nproc-per-node 1 \\
+        -m inference.demo_model.training.train_tracker OUT --init FOLDER \\
+        --device cuda --workers 14 --clips-a-step 24 --new-clips-a-step 4
 """
 
 import argparse
 import json
 import pathlib
+import random
 
 import cv2
 import numpy as np
@@ -26,27 +34,48 @@ _FIRST_CLIPS = 60
 _OBJECTS = 3  # of a clip, at most
 
 
-class _Filmed:
-    """A clip as the memory meets it, again and again: features of every frame
-    (fp16), coverage [T, O, MASK_SIZE, MASK_SIZE], and a place inside each object
-    on the first frame."""
+class _Drawn(torch.utils.data.IterableDataset):
+    """Clips without end, each as (pixels [T, IMAGE_SIZE, IMAGE_SIZE, 3] uint8,
+    coverage [T, O, MASK_SIZE, MASK_SIZE] fp16, a place inside each object on the
+    first frame [O, 2])."""
 
-    def __init__(self, rng, model, clip):
+    def __init__(self, seed, frames):
+        self._seed, self._frames = seed, frames
+
+    def __iter__(self):
+        worker = torch.utils.data.get_worker_info()
+        rng = random.Random(self._seed * 1000 + (worker.id if worker else 0))
+        while True:
+            yield self._draw(rng)
+
+    def _draw(self, rng):
+        clip = clips.make_clip(rng, self._frames)
         pixels = np.stack([clip.scene(t).squashed(network.IMAGE_SIZE)
                            for t in range(len(clip.frames))])
-        pixels = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
-        seen = track_network.see(model, pixels)
-        self.features = [part.half() for part in (seen.coarse, seen.middle,
-                                                  seen.fine)]
         shape = clip.masks.shape[:2] + (network.MASK_SIZE,) * 2
-        self.coverage = torch.from_numpy(np.stack([
+        coverage = np.stack([
             cv2.resize(mask.astype(np.float32), shape[2:],
                        interpolation=cv2.INTER_AREA)
-            for mask in clip.masks.reshape(-1, *clip.masks.shape[2:])
-        ])).view(shape).half()
-        self.places = torch.from_numpy(np.concatenate([
+            for mask in clip.masks.reshape(-1, *clip.masks.shape[2:])])
+        places = np.concatenate([
             clicks.draw_places(rng, clicks.interior(mask), 1)
-            for mask in clip.masks[0]]))
+            for mask in clip.masks[0]])
+        return (torch.from_numpy(pixels),
+                torch.from_numpy(coverage).view(shape).half(),
+                torch.from_numpy(places))
+
+
+class _Filmed:
+    """A clip as the memory meets it, again and again: features of every frame
+    (fp16), coverage and places."""
+
+    def __init__(self, model, drawn):
+        pixels, self.coverage, self.places = (
+            part.to(model.device) for part in drawn)
+        seen = track_network.see(
+            model, pixels.permute(0, 3, 1, 2).float() / 127.5 - 1)
+        self.features = [part.half() for part in (seen.coarse, seen.middle,
+                                                  seen.fine)]
 
 
 class TrackerTraining(TrainingLoop):
@@ -59,8 +88,11 @@ class TrackerTraining(TrainingLoop):
         self.stored = load_file(f"{arguments.init}/model.safetensors")
         figures = pathlib.Path(arguments.init) / "evaluation.json"
         self.known = json.loads(figures.read_text()) if figures.exists() else {}
-        self.model = track_network.build(self.stored)
+        self.model = track_network.build(self.stored).to(arguments.device)
         self.remember_average()
+        self.drawn = iter(torch.utils.data.DataLoader(
+            _Drawn(arguments.seed * self.world + self.rank, arguments.frames),
+            batch_size=None, num_workers=arguments.workers))
         self.pool, self.oldest = [], 0
 
     def run(self):
@@ -74,7 +106,7 @@ class TrackerTraining(TrainingLoop):
     def write_folder(self):
         state = {name: value for name, value in self.stored.items()
                  if not track_network.is_memory(name)}
-        state.update((click_network.published_name(name), value)
+        state.update((click_network.published_name(name), value.cpu())
                      for name, value in self.average.items()
                      if track_network.is_memory(name))
         network.write_tensors(self.out, state)
@@ -90,8 +122,7 @@ class TrackerTraining(TrainingLoop):
                 for name, ratio in formats.items()}
 
     def _film(self):
-        clip = clips.make_clip(self.rng, self.arguments.frames)
-        filmed = _Filmed(self.rng, self.model, clip)
+        filmed = _Filmed(self.model, next(self.drawn))
         if len(self.pool) < self.arguments.pool:
             self.pool.append(filmed)
         else:
@@ -99,19 +130,21 @@ class TrackerTraining(TrainingLoop):
             self.oldest = (self.oldest + 1) % self.arguments.pool
 
     def _loss(self, progress):
-        self._film()
+        for _ in range(self.arguments.new_clips_a_step):
+            self._film()
         drawn = self.rng.sample(self.pool, self.arguments.clips_a_step)
-        # Short clips first: what to remember has to be learnt before for how long.
-        length = min(self.arguments.frames, 3 + int(progress * 12))
-        step = self.rng.choice((1, 1, 2)) if length < self.arguments.frames else 1
-        frames = range(0, min(length * step, self.arguments.frames), step)
+        frames = self._frames(progress)
+        described = {0: self.rng.random() < 0.7}  # by masks, or else by clicks
+        if self.rng.random() < 0.3:
+            described[self.rng.choice(frames[1:])] = True
         rows, chosen = [], []
         for index, filmed in enumerate(drawn):
             objects = range(filmed.coverage.shape[1])
             some = self.rng.sample(objects, min(_OBJECTS, len(objects)))
             rows += [index] * len(some)
             chosen += [(filmed, o) for o in some]
-        follower = track_network.Follower(self.model, torch.tensor(rows))
+        follower = track_network.Follower(
+            self.model, torch.tensor(rows, device=self.model.device))
         total, parts = 0, {}
         for frame in frames:
             features = click_network.Features(*(
@@ -119,10 +152,10 @@ class TrackerTraining(TrainingLoop):
                 for part in range(3)))
             coverage = torch.stack([f.coverage[frame, o]
                                     for f, o in chosen]).float()
-            if frame == 0 and self.rng.random() < 0.7:
-                follower.start_from_masks(features, (coverage > 0.5).float())
-                continue
-            if frame == 0:
+            if frame in described:
+                if described[frame]:
+                    follower.start_from_masks(features, (coverage > 0.5).float())
+                    continue
                 found = follower.start_from_clicks(
                     features, torch.stack([f.places[o] for f, o in chosen]))
             else:
@@ -133,6 +166,14 @@ class TrackerTraining(TrainingLoop):
             parts = {f"last_{name}": value for name, value in own.items()
                      if name in ("iou", "chosen_iou", "presence")}
         return total, parts
+
+    def _frames(self, progress):
+        """Short clips first: what to remember has to be learnt before for how
+        long."""
+        most = self.arguments.frames
+        length = min(most, 3 + int(progress * 1.2 * most))
+        step = self.rng.choice((1, 1, 2)) if length < most else 1
+        return range(0, min(length * step, most), step)
 
 
 def main():
@@ -145,8 +186,13 @@ def main():
     parser.add_argument("--frames", type=int, default=10, help="of a clip")
     parser.add_argument("--clips-a-step", type=int, default=3,
                         help="of each process")
+    parser.add_argument("--new-clips-a-step", type=int, default=1,
+                        help="of each process")
     parser.add_argument("--pool", type=int, default=1200,
                         help="clips that each process keeps")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--workers", type=int, default=0,
+                        help="processes that draw clips, of each process")
     parser.add_argument("--clips", dest="clips", type=int, default=40,
                         help="held-out clips of each format, at the end")
     parser.add_argument("--pictures-on-the-way", type=int, default=0,
