@@ -100,8 +100,7 @@ def main():
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     logging.set_verbosity_error()  # one folder for several classes
-    model = track_network.DemoTracker.from_pretrained(
-        arguments.folder, dtype=torch.float32).eval()
+    model = track_network.load(arguments.folder)
     for name, aspect_ratio in FORMATS.items():
         figures = evaluate(model, held_out(arguments.clips, aspect_ratio))
         print(json.dumps({"format": name, **figures}), flush=True)

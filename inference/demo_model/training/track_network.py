@@ -11,9 +11,10 @@ from transformers import Sam3TrackerVideoConfig, Sam3TrackerVideoModel
 from inference.demo_model.training import click_network, network
 from inference.demo_model.training.network import GRID, IMAGE_SIZE, MASK_SIZE
 
-# The memory's own tensors; the others are the head's for single objects.
+# The memory's own tensors; the others are the head's for single objects, and
+# no_memory_embedding too: pictures have it as well.
 MEMORY = ("memory_attention.", "memory_encoder.", "memory_temporal",
-          "object_pointer_proj.", "no_object_pointer", "no_memory",
+          "object_pointer_proj.", "no_object_pointer", "no_memory_positional",
           "mask_downsample.", "temporal_positional", "occlusion_spatial")
 _MEMORY_SIDE = 4 * MASK_SIZE
 _NOT_A_POINT = -1
@@ -27,6 +28,15 @@ class DemoTracker(Sam3TrackerVideoModel):
         offsets, pointers, most = super()._get_object_pointers(
             *arguments, **keywords)
         return offsets, [pointer.flatten(0, -2) for pointer in pointers], most
+
+
+def load(folder):
+    """A DemoTracker with what transformers reads from a folder; it finds the
+    trunk for classes of its own only."""
+    reference = Sam3TrackerVideoModel.from_pretrained(folder, dtype=torch.float32)
+    model = DemoTracker(reference.config).eval()
+    model.load_state_dict(reference.state_dict())
+    return model
 
 
 def is_memory(name):
@@ -71,7 +81,6 @@ def _initialise(model):
                       model.no_object_pointer, model.no_memory_positional_encoding,
                       model.occlusion_spatial_embedding_parameter):
         nn.init.normal_(parameter, std=0.1)
-    nn.init.zeros_(model.no_memory_embedding)
     # The average of sixteen pixels, as a logit.
     model.mask_downsample.weight.fill_(20 / 16)
     model.mask_downsample.bias.fill_(-10)

@@ -94,6 +94,19 @@ at::Tensor LayerNorm::operator()(const at::Tensor& x) const {
   return at::layer_norm(x, {x.size(-1)}, weight_, bias_, eps_);
 }
 
+at::Tensor LayerNorm::OverChannels(const at::Tensor& x) const {
+  const at::Tensor wide = x.to(at::kFloat);
+  const auto [variance, mean] = at::var_mean(
+      wide, at::IntArrayRef{1}, /*correction=*/0, /*keepdim=*/true);
+  const at::Tensor scale = at::rsqrt(variance + eps_);
+  const std::vector<int64_t> channels = {1, -1, 1, 1};
+  return (wide - mean)
+      .mul_(scale)
+      .mul_(weight_.view(channels))
+      .add_(bias_.view(channels))
+      .to(x.scalar_type());
+}
+
 FeedForward::FeedForward(WeightReader& weights, const std::string& name,
                          int64_t size, int64_t inner, Activation activation)
     : fc1_(weights, name + ".fc1", size, inner),

@@ -50,6 +50,10 @@ class LayerNorm {
             double eps = 1e-5);
   at::Tensor operator()(const at::Tensor& x) const;
 
+  // Over the channels of [N, C, h, w] where they are few and the places many: a
+  // GPU has a block of threads for each place otherwise.
+  at::Tensor OverChannels(const at::Tensor& x) const;
+
  private:
   at::Tensor weight_;
   at::Tensor bias_;

@@ -1,9 +1,9 @@
 #include "inference/torch/modules/rope.h"
 
+#include "inference/torch/modules/rope_cuda.h"
+
 #ifdef SAM3_WITH_CUDA
 #include <c10/cuda/CUDAStream.h>
-
-#include "inference/torch/modules/rope_cuda.h"
 #endif
 
 namespace sam3 {
@@ -11,24 +11,27 @@ namespace {
 
 // One pass over memory instead of the five that tensor expressions would take.
 template <typename T>
-void RotateRows(T* data, const float* table, int64_t rows, int64_t tokens,
-                int64_t heads, int64_t head_size) {
-  at::parallel_for(0, rows, 64, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const float* angles = table + (row % tokens) * head_size;
-      for (int64_t head = 0; head < heads; ++head) {
-        T* x = data + (row * heads + head) * head_size;
-        for (int64_t i = 0; i < head_size; i += 2) {
-          const float a = x[i];
-          const float b = x[i + 1];
-          const float cosine = angles[i];
-          const float sine = angles[i + 1];
-          x[i] = static_cast<T>(a * cosine - b * sine);
-          x[i + 1] = static_cast<T>(b * cosine + a * sine);
+void RotateRows(T* data, const float* table, const RotatedRows& shape) {
+  const int64_t size = shape.head_size;
+  at::parallel_for(
+      0, shape.items * shape.turned, 64, [&](int64_t begin, int64_t end) {
+        for (int64_t turned = begin; turned < end; ++turned) {
+          const int64_t token = turned % shape.turned;
+          const int64_t row = turned / shape.turned * shape.item_rows + token;
+          const float* angles = table + token % shape.tokens * size;
+          for (int64_t head = 0; head < shape.heads; ++head) {
+            T* x = data + (row * shape.heads + head) * size;
+            for (int64_t i = 0; i < size; i += 2) {
+              const float a = x[i];
+              const float b = x[i + 1];
+              const float cosine = angles[i];
+              const float sine = angles[i + 1];
+              x[i] = static_cast<T>(a * cosine - b * sine);
+              x[i + 1] = static_cast<T>(b * cosine + a * sine);
+            }
+          }
         }
-      }
-    }
-  });
+      });
 }
 
 }  // namespace
@@ -49,27 +52,32 @@ at::Tensor RotaryTable(int64_t side, double scale, int64_t head_size,
 }
 
 void RotateInPlace(at::Tensor& x, const at::Tensor& table) {
-  const int64_t tokens = table.size(0);
-  const int64_t head_size = table.size(1) * 2;
-  const int64_t heads = x.size(-1) / head_size;
-  const int64_t rows = x.numel() / x.size(-1);
+  RotateFirstInPlace(x, table, x.size(-2));
+}
+
+void RotateFirstInPlace(at::Tensor& x, const at::Tensor& table, int64_t count) {
+  RotatedRows shape;
+  shape.items = x.numel() / (x.size(-2) * x.size(-1));
+  shape.item_rows = x.size(-2);
+  shape.turned = count;
+  shape.tokens = table.size(0);
+  shape.head_size = table.size(1) * 2;
+  shape.heads = x.size(-1) / shape.head_size;
 #ifdef SAM3_WITH_CUDA
   if (x.is_cuda()) {
     TORCH_CHECK(LaunchRotateInPlace(
         x.mutable_data_ptr(), x.scalar_type() == at::kBFloat16,
-        table.const_data_ptr<float>(), rows, tokens, heads, head_size,
+        table.const_data_ptr<float>(), shape,
         c10::cuda::getCurrentCUDAStream(x.get_device()).stream()));
     return;
   }
 #endif
   const float* angles = table.const_data_ptr<float>();
   if (x.scalar_type() == at::kFloat) {
-    RotateRows(x.mutable_data_ptr<float>(), angles, rows, tokens, heads,
-               head_size);
+    RotateRows(x.mutable_data_ptr<float>(), angles, shape);
   } else {
     TORCH_CHECK(x.scalar_type() == at::kBFloat16);
-    RotateRows(x.mutable_data_ptr<at::BFloat16>(), angles, rows, tokens, heads,
-               head_size);
+    RotateRows(x.mutable_data_ptr<at::BFloat16>(), angles, shape);
   }
 }
 

@@ -18,4 +18,8 @@ at::Tensor RotaryTable(int64_t side, double scale, int64_t head_size,
 // `table` [T, head_size / 2, 2]; the arithmetic is fp32.
 void RotateInPlace(at::Tensor& x, const at::Tensor& table);
 
+// The same for the first `count` tokens of each of the N items, the table over
+// and over; the others stay as they are.
+void RotateFirstInPlace(at::Tensor& x, const at::Tensor& table, int64_t count);
+
 }  // namespace sam3

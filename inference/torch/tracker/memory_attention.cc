@@ -10,9 +10,10 @@
 namespace sam3 {
 namespace {
 
-// A tile of scores that stays in a core's own cache.
-constexpr int64_t kTileQueries = 128;
-constexpr int64_t kTileKeys = 1024;
+// A tile of scores that stays in a core's own cache, and yet is large enough
+// for products to run at full speed.
+constexpr int64_t kMaxTileQueries = 512;
+constexpr int64_t kTileKeys = 512;
 
 // One tile's queries against all keys: query [T, D] times the scale, key
 // [L, D], value [L, V]. Returns [T, V], fp32. The softmax goes along: what was
@@ -47,18 +48,25 @@ at::Tensor AverageTile(const at::Tensor& query, const at::Tensor& key,
   return sum.div_(weight);
 }
 
-// query [N, H, T, D], key [N, H, L, D], value [N, L, V], shared by the heads.
-// Returns [N, H, T, V]. No kernel of the library's for the CPU takes values
-// that are narrower than keys.
+// query [N, H, T, D], key [N, H, L, D], value [N, H or 1, L, V], where 1 is
+// shared by the heads. Returns [N, H, T, V]. The library's kernels for the CPU
+// take no values that are narrower than keys, and lose time on products of its
+// fp32 tiles.
 at::Tensor Average(const at::Tensor& query, const at::Tensor& key,
                    const at::Tensor& value) {
-  if (!query.is_cpu()) {
-    return at::scaled_dot_product_attention(
-        query, key, value.unsqueeze(1).expand({-1, query.size(1), -1, -1}));
-  }
   const int64_t heads = query.size(1);
+  const at::Tensor values = value.expand({-1, heads, -1, -1});
+  if (!query.is_cpu() ||
+      (query.scalar_type() != at::kFloat && values.size(-1) == key.size(-1))) {
+    return at::scaled_dot_product_attention(query, key, values);
+  }
   const int64_t rows = query.size(2);
-  const int64_t tiles = (rows + kTileQueries - 1) / kTileQueries;
+  // As many for each thread, so that none waits for the last.
+  const int64_t threads = at::get_num_threads();
+  const int64_t least = (rows + kMaxTileQueries - 1) / kMaxTileQueries;
+  const int64_t tile_rows =
+      (rows - 1) / ((least + threads - 1) / threads * threads) + 1;
+  const int64_t tiles = (rows - 1) / tile_rows + 1;
   const at::Tensor scaled =
       query * (1.0 / std::sqrt(static_cast<double>(query.size(-1))));
   at::Tensor out =
@@ -70,12 +78,12 @@ at::Tensor Average(const at::Tensor& query, const at::Tensor& key,
         for (int64_t i = begin; i < end; ++i) {
           const int64_t item = i / (heads * tiles);
           const int64_t head = i / tiles % heads;
-          const int64_t at = i % tiles * kTileQueries;
-          const int64_t count = std::min(kTileQueries, rows - at);
+          const int64_t at = i % tiles * tile_rows;
+          const int64_t count = std::min(tile_rows, rows - at);
           out[item][head]
               .narrow(0, at, count)
               .copy_(AverageTile(scaled[item][head].narrow(0, at, count),
-                                 key[item][head], value[item]));
+                                 key[item][head], values[item][head]));
         }
       });
   return out;
@@ -147,13 +155,14 @@ MemoryAttention::MemoryAttention(WeightReader& weights, const std::string& name,
 
 at::Tensor MemoryAttention::operator()(const at::Tensor& features,
                                        const ObjectMemories& memories) const {
+  const Tokens tokens = LayOut(memories);
   at::Tensor x = features + positions_;
   for (const Layer& layer : layers_) {
     x = AttendToFrame(layer, x).add_(x);
-    if (x.size(0) != memories.frames.size(0)) {
-      x = x.expand({memories.frames.size(0), -1, -1});
+    if (x.size(0) != tokens.values.size(0)) {
+      x = x.expand({tokens.values.size(0), -1, -1});
     }
-    x = AttendToMemory(layer, x, memories).add_(x);
+    x = AttendToMemory(layer, x, tokens).add_(x);
     x = layer.linear2(Activate(layer.linear1(layer.norm3(x)), activation_))
             .add_(x);
   }
@@ -172,16 +181,26 @@ at::Tensor MemoryAttention::AttendToFrame(const Layer& layer,
   at::Tensor key = layer.self_key(placed);
   RotateInPlace(query, table_);
   RotateInPlace(key, table_);
-  const at::Tensor seen = at::scaled_dot_product_attention(
-      SplitHeads(query), SplitHeads(key), SplitHeads(layer.self_value(placed)));
+  const at::Tensor seen = Average(SplitHeads(query), SplitHeads(key),
+                                  SplitHeads(layer.self_value(placed)));
   return layer.self_output(seen.transpose(1, 2).flatten(2));
 }
 
-at::Tensor MemoryAttention::AttendToMemory(
-    const Layer& layer, const at::Tensor& x,
-    const ObjectMemories& memories) const {
+at::Tensor MemoryAttention::AttendToMemory(const Layer& layer,
+                                           const at::Tensor& x,
+                                           const Tokens& tokens) const {
   at::Tensor query = layer.query(layer.norm2(x));
   RotateInPlace(query, table_);
+  at::Tensor key = at::linear(tokens.placed, layer.key_weight, layer.key_bias);
+  RotateFirstInPlace(key, table_, tokens.frame_count);
+  const at::Tensor seen =
+      Average(SplitHeads(query), SplitHeads(key), tokens.values.unsqueeze(1));
+  return at::linear(seen.transpose(1, 2).flatten(2), layer.output_weight,
+                    layer.output_bias);
+}
+
+MemoryAttention::Tokens MemoryAttention::LayOut(
+    const ObjectMemories& memories) const {
   const int64_t count = memories.frames.size(0);
   const int64_t frames = memories.frame_times.size(1);
   const at::Tensor placed =
@@ -189,17 +208,12 @@ at::Tensor MemoryAttention::AttendToMemory(
        memory_positions_)
           .add_(memories.frame_times.unsqueeze(2))
           .flatten(1, 2);
-  at::Tensor frame_keys = at::linear(placed, layer.key_weight, layer.key_bias);
-  // The table repeats itself from frame to frame.
-  RotateInPlace(frame_keys, table_);
-  const at::Tensor pointer_keys =
-      at::linear(memories.pointers + memories.pointer_times, layer.key_weight,
-                 layer.key_bias);
-  const at::Tensor seen = Average(
-      SplitHeads(query), SplitHeads(at::cat({frame_keys, pointer_keys}, 1)),
-      at::cat({memories.frames, memories.pointers}, 1));
-  return at::linear(seen.transpose(1, 2).flatten(2), layer.output_weight,
-                    layer.output_bias);
+  Tokens tokens;
+  tokens.frame_count = placed.size(1);
+  tokens.values = at::cat({memories.frames, memories.pointers}, 1);
+  tokens.placed =
+      at::cat({placed, memories.pointers + memories.pointer_times}, 1);
+  return tokens;
 }
 
 }  // namespace sam3

@@ -61,9 +61,17 @@ class MemoryAttention {
     Linear linear2;
   };
 
+  // Memories as every layer reads them: frames, then pointers.
+  struct Tokens {
+    at::Tensor values;        // [N, L, memory_channels]
+    at::Tensor placed;        // the same with places and time codes added
+    int64_t frame_count = 0;  // of the L that belong to frames
+  };
+
+  Tokens LayOut(const ObjectMemories& memories) const;
   at::Tensor AttendToFrame(const Layer& layer, const at::Tensor& x) const;
   at::Tensor AttendToMemory(const Layer& layer, const at::Tensor& x,
-                            const ObjectMemories& memories) const;
+                            const Tokens& tokens) const;
   // [N, T, C] to [N, heads, T, C / heads].
   at::Tensor SplitHeads(const at::Tensor& x) const;
 

@@ -81,8 +81,9 @@ at::Tensor MemoryEncoder::Shrink(const at::Tensor& masks) const {
   for (const MaskStage& stage : mask_stages_) {
     x = at::conv2d(x, stage.convolution.weight, stage.convolution.bias, {2, 2},
                    {1, 1});
-    x = ToChannelsFirst(
-        Activate(stage.norm(ToChannelsLast(x)), mask_activation_));
+    x = Activate(x.is_cuda() ? stage.norm.OverChannels(x)
+                             : ToChannelsFirst(stage.norm(ToChannelsLast(x))),
+                 mask_activation_);
   }
   return at::linear(ToChannelsLast(x), mask_projection_.weight,
                     mask_projection_.bias);

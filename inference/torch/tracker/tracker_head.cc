@@ -27,14 +27,14 @@ at::Tensor Resize(const at::Tensor& masks, int64_t side) {
       .squeeze(1);
 }
 
-// Distances [P] over `span` as sines, then cosines: [P, channels].
-at::Tensor TimeCode(const at::Tensor& distances, double span,
-                    int64_t channels) {
+// Distances [P], as parts of the longest, as sines, then cosines: [P,
+// channels].
+at::Tensor TimeCode(const at::Tensor& distances, int64_t channels) {
   const int64_t half = channels / 2;
   const at::Tensor index = at::arange(half, distances.options());
   const at::Tensor period =
       at::pow(10000.0, 2 * at::floor_divide(index, 2) / half);
-  const at::Tensor angle = (distances / span).unsqueeze(-1) / period;
+  const at::Tensor angle = distances.unsqueeze(-1) / period;
   return at::cat({angle.sin(), angle.cos()}, -1);
 }
 
@@ -58,6 +58,8 @@ ObjectFeatures Together(const std::vector<const ObjectFeatures*>& pictures) {
 // Groups of results back in the order of `members`, which name each row once.
 TrackedObjects InOrder(const std::vector<TrackedObjects>& groups,
                        const std::vector<int64_t>& members) {
+  // One group is in order already.
+  if (groups.size() == 1) return groups.front();
   const at::Tensor order = at::argsort(at::tensor(members));
   const auto merge = [&](at::Tensor TrackedObjects::*part) {
     std::vector<at::Tensor> parts;
@@ -262,45 +264,45 @@ bool TrackerHead::Weighs(const ObjectPrompt& prompt, bool start) const {
 
 ObjectMemories TrackerHead::Gather(const std::vector<MemoryBank::View>& views,
                                    absl::Span<const int64_t> windows) const {
-  const auto options = no_memory_.options();
+  const auto count = static_cast<int64_t>(views.size());
   const int64_t channels = config_.tracker->memory_channels;
   std::vector<at::Tensor> frames;
-  std::vector<at::Tensor> frame_times;
   std::vector<at::Tensor> pointers;
-  std::vector<at::Tensor> pointer_times;
+  std::vector<int64_t> rows;
+  std::vector<float> distances;
   for (size_t i = 0; i < views.size(); ++i) {
-    std::vector<at::Tensor> own;
-    std::vector<int64_t> rows;
     for (const MemoryBank::Frame& frame : views[i].frames) {
-      own.push_back(frame.memory);
+      frames.push_back(frame.memory);
       rows.push_back(frame.time_row);
     }
-    frames.push_back(at::cat(own).to(options));
-    frame_times.push_back(
-        frame_times_.index_select(0, at::tensor(rows).to(options.device())));
-    std::vector<at::Tensor> tokens;
-    std::vector<float> distances;
+    const auto span = static_cast<float>(std::max<int64_t>(windows[i] - 1, 1));
     for (const MemoryBank::Pointer& pointer : views[i].pointers) {
-      tokens.push_back(pointer.pointer.view({-1, channels}));
-      distances.push_back(static_cast<float>(pointer.distance));
+      pointers.push_back(pointer.pointer.view({-1, channels}));
+      distances.push_back(static_cast<float>(pointer.distance) / span);
     }
-    // A pointer is as many tokens as fit into it, all of one time.
-    pointers.push_back(at::cat(tokens).to(options));
-    const at::Tensor times =
-        pointer_time_.has_value()
-            ? (*pointer_time_)(
-                  TimeCode(
-                      at::tensor(distances).to(options.device()),
-                      static_cast<double>(std::max<int64_t>(windows[i] - 1, 1)),
-                      config_.hidden_size())
-                      .to(options.dtype()))
-            : at::zeros({static_cast<int64_t>(distances.size()), channels},
-                        options);
-    pointer_times.push_back(
-        times.repeat_interleave(config_.hidden_size() / channels, 0));
   }
-  return {at::stack(frames), at::stack(frame_times), at::stack(pointers),
-          at::stack(pointer_times)};
+  const auto options = no_memory_.options();
+  ObjectMemories memories;
+  memories.frames = at::cat(frames).to(options).view({count, -1, channels});
+  memories.frame_times =
+      frame_times_.index_select(0, at::tensor(rows).to(options.device()))
+          .view({count, -1, channels});
+  // A pointer is as many tokens as fit into it, all of one time.
+  memories.pointers = at::cat(pointers).to(options).view({count, -1, channels});
+  memories.pointer_times =
+      PointerTimes(at::tensor(distances).to(options.device()))
+          .repeat_interleave(config_.hidden_size() / channels, 0)
+          .view({count, -1, channels});
+  return memories;
+}
+
+at::Tensor TrackerHead::PointerTimes(const at::Tensor& distances) const {
+  if (!pointer_time_.has_value()) {
+    return at::zeros({distances.size(0), config_.tracker->memory_channels},
+                     no_memory_.options());
+  }
+  return (*pointer_time_)(
+      TimeCode(distances, config_.hidden_size()).to(no_memory_.scalar_type()));
 }
 
 }  // namespace sam3

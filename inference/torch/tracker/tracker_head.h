@@ -85,6 +85,9 @@ class TrackerHead {
   bool Weighs(const ObjectPrompt& prompt, bool start) const;
   ObjectMemories Gather(const std::vector<MemoryBank::View>& views,
                         absl::Span<const int64_t> windows) const;
+  // Time codes of pointers: distances [P] as parts of the longest one. [P,
+  // memory_channels].
+  at::Tensor PointerTimes(const at::Tensor& distances) const;
 
   const ModelConfig config_;
   const InteractiveHead& decoder_;

@@ -73,6 +73,30 @@ TEST_P(ParityTest, RotatedQuery) {
   EXPECT_LE(RelativeError(query, model_["vit.query.turned"]), 1e-5);
 }
 
+// Tokens behind those that have a place are left alone.
+TEST_P(ParityTest, RotatedBeginning) {
+  const VitConfig& vit = model_.config().vit;
+  const at::Tensor table =
+      RotaryTable(vit.grid(), static_cast<double>(vit.window_size) / vit.grid(),
+                  vit.head_size(), vit.rope_theta, at::kCPU);
+  const at::Tensor query = model_["vit.query"].flatten(0, -3);
+  const at::Tensor turned = model_["vit.query.turned"].flatten(0, -3);
+  const at::Tensor rest = at::full_like(query.slice(1, 0, 3), 7);
+  at::Tensor tokens = at::cat({query, query, rest}, 1);
+  RotateFirstInPlace(tokens, table, 2 * query.size(1));
+  EXPECT_LE(RelativeError(tokens, at::cat({turned, turned, rest}, 1)), 1e-5);
+}
+
+TEST_P(ParityTest, NormOverChannels) {
+  const int64_t channels = model_.config().hidden_size();
+  WeightReader weights = model_.Weights();
+  const LayerNorm norm(weights, "detr_encoder.layers.0.layer_norm1", channels);
+  const at::Tensor x = at::randn({2, 3, 5, channels});
+  EXPECT_LE(RelativeError(norm.OverChannels(x.permute({0, 3, 1, 2})),
+                          norm(x).permute({0, 3, 1, 2})),
+            1e-5);
+}
+
 TEST_P(ParityTest, VisionTransformer) {
   WeightReader weights = model_.Weights();
   const Vit vit(weights, "vision_encoder.backbone", model_.config().vit);
