@@ -13,28 +13,49 @@ constexpr double kPi = 3.141592653589793;
 
 enum class ShapeKind { kCircle, kSquare, kTriangle, kStar, kCross };
 
-// All lengths are fractions of the picture's side.
+// All lengths are fractions of the picture's side, angles turns.
 struct DemoShape {
   ShapeKind kind;
   cv::Scalar colour;
   double x;
   double y;
   double radius;
-  // Orbit of the centre and turns per loop.
-  double orbit;
+  double turn = 0;
+};
+
+// From the one place, at the clip's beginning, to the other.
+struct DemoPath {
+  DemoShape from;
+  double x;
+  double y;
   double turn;
 };
 
-const std::vector<DemoShape>& Shapes() {
-  static const std::vector<DemoShape> kShapes = {
-      {ShapeKind::kCircle, {214, 48, 49}, 0.20, 0.22, 0.125, 0.030, 0},
-      {ShapeKind::kSquare, {44, 92, 214}, 0.55, 0.20, 0.130, 0.025, 0.04},
-      {ShapeKind::kStar, {240, 206, 44}, 0.83, 0.34, 0.135, 0.020, -0.06},
-      {ShapeKind::kTriangle, {46, 168, 74}, 0.20, 0.62, 0.140, 0.025, 0.03},
-      {ShapeKind::kCircle, {206, 40, 52}, 0.52, 0.56, 0.110, 0.030, 0},
-      {ShapeKind::kCross, {142, 60, 190}, 0.82, 0.72, 0.130, 0.020, 0.05},
-      {ShapeKind::kStar, {52, 102, 220}, 0.44, 0.84, 0.125, 0.020, 0.06}};
-  return kShapes;
+const cv::Scalar kRed(214, 48, 49);
+const cv::Scalar kDarkRed(186, 34, 40);
+const cv::Scalar kBlue(44, 92, 214);
+const cv::Scalar kYellow(240, 206, 44);
+const cv::Scalar kGreen(46, 168, 74);
+const cv::Scalar kPurple(142, 60, 190);
+
+std::vector<DemoShape> SceneShapes() {
+  return {{ShapeKind::kCircle, kRed, 0.21, 0.25, 0.125},
+          {ShapeKind::kSquare, kBlue, 0.53, 0.19, 0.130, 0.01},
+          {ShapeKind::kStar, kYellow, 0.84, 0.32, 0.135, -0.02},
+          {ShapeKind::kTriangle, kGreen, 0.21, 0.64, 0.140, 0.01},
+          {ShapeKind::kCircle, kRed, 0.49, 0.55, 0.110},
+          {ShapeKind::kCross, kPurple, 0.83, 0.70, 0.130, 0.02},
+          {ShapeKind::kStar, kBlue, 0.42, 0.85, 0.125, 0.02}};
+}
+
+// Later ones are in front.
+std::vector<DemoPath> ClipPaths() {
+  return {{{ShapeKind::kCircle, kRed, 0.13, 0.24, 0.100}, 0.87, 0.24, 0},
+          {{ShapeKind::kCircle, kDarkRed, 0.87, 0.33, 0.100}, 0.13, 0.33, 0},
+          {{ShapeKind::kStar, kYellow, 0.12, 0.73, 0.095}, 0.88, 0.73, 0.1},
+          {{ShapeKind::kSquare, kBlue, 0.46, 0.74, 0.160}, 0.54, 0.72, 0.02},
+          {{ShapeKind::kTriangle, kGreen, 0.16, 0.90, 0.090}, 0.20, 0.46, 0.1},
+          {{ShapeKind::kCross, kPurple, 0.80, 0.50, 0.110}, 0.55, 0.45, 0.1}};
 }
 
 // Corners around the origin for a radius of 1; y points down.
@@ -71,13 +92,12 @@ std::vector<cv::Point2d> Corners(ShapeKind kind) {
   return corners;
 }
 
-void Draw(const DemoShape& shape, double moment, cv::Mat* canvas) {
+void Draw(const DemoShape& shape, cv::Mat* canvas) {
   constexpr int kFractionBits = 4;
   const double side = canvas->cols;
-  const double phase = 2 * kPi * (moment + shape.x);
-  const double x = (shape.x + shape.orbit * std::cos(phase)) * side;
-  const double y = (shape.y + shape.orbit * std::sin(phase)) * side;
-  const double angle = 2 * kPi * shape.turn * std::sin(2 * kPi * moment);
+  const double x = shape.x * side;
+  const double y = shape.y * side;
+  const double angle = 2 * kPi * shape.turn;
   std::vector<cv::Point> points;
   for (const cv::Point2d& corner : Corners(shape.kind)) {
     const double px = corner.x * std::cos(angle) - corner.y * std::sin(angle);
@@ -89,9 +109,7 @@ void Draw(const DemoShape& shape, double moment, cv::Mat* canvas) {
   cv::fillPoly(*canvas, points, shape.colour, cv::LINE_AA, kFractionBits);
 }
 
-}  // namespace
-
-Image DrawDemoScene(int side, double moment) {
+Image DrawShapes(const std::vector<DemoShape>& shapes, int side) {
   HeapAllocator allocator;
   const size_t bytes = static_cast<size_t>(side) * side * 3;
   const std::shared_ptr<uint8_t> pixels = allocator.Allocate(bytes);
@@ -100,8 +118,24 @@ Image DrawDemoScene(int side, double moment) {
     const double shade = 186 + 30.0 * y / side;
     canvas.row(y).setTo(cv::Scalar(shade, shade, shade + 6));
   }
-  for (const DemoShape& shape : Shapes()) Draw(shape, moment, &canvas);
+  for (const DemoShape& shape : shapes) Draw(shape, &canvas);
   return Image(pixels, side, side);
+}
+
+}  // namespace
+
+Image DrawDemoScene(int side) { return DrawShapes(SceneShapes(), side); }
+
+Image DrawDemoClip(int side, double moment) {
+  std::vector<DemoShape> shapes;
+  for (const DemoPath& path : ClipPaths()) {
+    DemoShape shape = path.from;
+    shape.x += moment * (path.x - shape.x);
+    shape.y += moment * (path.y - shape.y);
+    shape.turn += moment * (path.turn - shape.turn);
+    shapes.push_back(shape);
+  }
+  return DrawShapes(shapes, side);
 }
 
 }  // namespace sam3

@@ -5,8 +5,12 @@
 namespace sam3 {
 
 // A square picture of coloured shapes, as the embedded demo model knows them,
-// `side` pixels wide, at a moment between 0 and 1 of a loop in which the shapes
-// move. Pure; any thread.
-Image DrawDemoScene(int side, double moment);
+// `side` pixels wide. Pure; any thread.
+Image DrawDemoScene(int side);
+
+// A moment between 0 and 1 of a clip in which such shapes cross: two that look
+// alike pass each other, and one goes behind another and comes out again. Pure;
+// any thread.
+Image DrawDemoClip(int side, double moment);
 
 }  // namespace sam3

@@ -23,7 +23,7 @@ absl::Status WriteClip(const std::string& path) {
       VideoWriter::Create(path, kClipSide, kClipSide, kClipRate));
   for (int i = 0; i < kClipFrames; ++i) {
     SAM3_RETURN_IF_ERROR(writer->Write(
-        DrawDemoScene(kClipSide, static_cast<double>(i) / kClipFrames)));
+        DrawDemoClip(kClipSide, static_cast<double>(i) / (kClipFrames - 1))));
   }
   return writer->Finish();
 }
@@ -39,7 +39,7 @@ RunCommand AddSceneCommand(CLI::App* app) {
     const absl::Status status =
         absl::EndsWith(*path, ".mp4")
             ? WriteClip(*path)
-            : WritePicture(DrawDemoScene(kPictureSide, 0), *path);
+            : WritePicture(DrawDemoScene(kPictureSide), *path);
     if (!status.ok()) return Complain(status, kWrongUsage);
     std::printf("written %s\n", path->c_str());
     return 0;

@@ -1,6 +1,7 @@
 """Synthetic clips of coloured shapes that cross, hide each other, leave the
 picture and come back."""
 
+import copy
 import dataclasses
 import math
 import random
@@ -8,6 +9,9 @@ import random
 import numpy as np
 
 from inference.demo_model.training import scenes
+
+
+_TRIES = 40
 
 
 @dataclasses.dataclass
@@ -56,12 +60,14 @@ class _Mover:
         return self.outline @ turn, None if self.hole is None else self.hole @ turn
 
 
-def make_clip(rng, length, aspect_ratio=None, area_side=None):
+def make_clip(rng, length, aspect_ratio=None, area_side=None, crossing=0.0):
     """A clip of 2 to 5 shapes, all of them visible on the first frame.
 
     rng           random.Random; the same state gives the same clip
     aspect_ratio  width / height; random when not given
     area_side     square root of a frame's area in pixels
+    crossing      how often clips are sought in which a shape goes behind another
+                  and comes out again
     """
     if aspect_ratio is None:
         aspect_ratio = scenes.random_aspect_ratio(rng)
@@ -73,9 +79,36 @@ def make_clip(rng, length, aspect_ratio=None, area_side=None):
         noise = np.random.default_rng(rng.randrange(2**31))
         back = scenes.make_background(rng, noise, width, height)
         movers = _movers(rng, back)
+        if rng.random() < crossing:
+            for _ in range(_TRIES):
+                if _crosses(rng, movers, length):
+                    break
+                movers = _movers(rng, back)
         clip = _film(rng, noise, back, movers, length)
         if (clip.masks[0].reshape(len(movers), -1).sum(1) >= 120).all():
             return clip
+
+
+def _crosses(rng, movers, length):
+    """Whether two shapes that begin and end apart are at one place in between;
+    nothing is drawn from rng."""
+    state = rng.getstate()
+    movers = copy.deepcopy(movers)
+    ways = []
+    for _ in range(length):
+        ways.append([mover.center for mover in movers])
+        for mover in movers:
+            mover.step(rng)
+    rng.setstate(state)
+    ways = np.array(ways)
+    sizes = [np.linalg.norm(mover.outline, axis=1).max() for mover in movers]
+    for one in range(len(movers)):
+        for other in range(one + 1, len(movers)):
+            apart = np.linalg.norm(ways[:, one] - ways[:, other], axis=1)
+            if (min(apart[0], apart[-1]) > 0.9 * (sizes[one] + sizes[other]) and
+                    apart.min() < 0.5 * sizes[other]):
+                return True
+    return False
 
 
 def _movers(rng, back):

@@ -49,7 +49,7 @@ class _Drawn(torch.utils.data.IterableDataset):
             yield self._draw(rng)
 
     def _draw(self, rng):
-        clip = clips.make_clip(rng, self._frames)
+        clip = clips.make_clip(rng, self._frames, crossing=0.6)
         pixels = np.stack([clip.scene(t).squashed(network.IMAGE_SIZE)
                            for t in range(len(clip.frames))])
         shape = clip.masks.shape[:2] + (network.MASK_SIZE,) * 2

@@ -7,19 +7,13 @@
 
 #include <cmath>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "inference/engine_factory.h"
 #include "tests/inference/torch/reference_file.h"
+#include "tests/support/temp_folder.h"
 
 namespace sam3 {
 namespace {
-
-std::string ReadText(const std::string& path) {
-  std::ifstream stream(path, std::ios::binary);
-  return std::string(std::istreambuf_iterator<char>(stream), {});
-}
 
 std::unique_ptr<Engine> LoadTiny(const ReferenceModel& model,
                                  EngineOptions options = {}) {
