@@ -32,7 +32,6 @@ struct DemoPath {
 };
 
 const cv::Scalar kRed(214, 48, 49);
-const cv::Scalar kDarkRed(186, 34, 40);
 const cv::Scalar kBlue(44, 92, 214);
 const cv::Scalar kYellow(240, 206, 44);
 const cv::Scalar kGreen(46, 168, 74);
@@ -50,12 +49,12 @@ std::vector<DemoShape> SceneShapes() {
 
 // Later ones are in front.
 std::vector<DemoPath> ClipPaths() {
-  return {{{ShapeKind::kCircle, kRed, 0.13, 0.24, 0.100}, 0.87, 0.24, 0},
-          {{ShapeKind::kCircle, kDarkRed, 0.87, 0.33, 0.100}, 0.13, 0.33, 0},
-          {{ShapeKind::kStar, kYellow, 0.12, 0.73, 0.095}, 0.88, 0.73, 0.1},
-          {{ShapeKind::kSquare, kBlue, 0.46, 0.74, 0.160}, 0.54, 0.72, 0.02},
-          {{ShapeKind::kTriangle, kGreen, 0.16, 0.90, 0.090}, 0.20, 0.46, 0.1},
-          {{ShapeKind::kCross, kPurple, 0.80, 0.50, 0.110}, 0.55, 0.45, 0.1}};
+  return {{{ShapeKind::kCross, kPurple, 0.50, 0.22, 0.125}, 0.46, 0.20, 0.10},
+          {{ShapeKind::kTriangle, kGreen, 0.46, 0.49, 0.130}, 0.52, 0.50, 0.04},
+          {{ShapeKind::kCircle, kRed, 0.14, 0.12, 0.090}, 0.86, 0.12, 0},
+          {{ShapeKind::kStar, kYellow, 0.87, 0.45, 0.110}, 0.13, 0.47, 0.15},
+          {{ShapeKind::kSquare, kBlue, 0.10, 0.80, 0.075}, 0.86, 0.79, 0.05},
+          {{ShapeKind::kCircle, kRed, 0.47, 0.80, 0.155}, 0.44, 0.79, 0}};
 }
 
 // Corners around the origin for a radius of 1; y points down.

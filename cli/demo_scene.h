@@ -8,9 +8,8 @@ namespace sam3 {
 // `side` pixels wide. Pure; any thread.
 Image DrawDemoScene(int side);
 
-// A moment between 0 and 1 of a clip in which such shapes cross: two that look
-// alike pass each other, and one goes behind another and comes out again. Pure;
-// any thread.
+// A moment between 0 and 1 of a clip in which such shapes cross each other, and
+// one goes behind another altogether and comes out again. Pure; any thread.
 Image DrawDemoClip(int side, double moment);
 
 }  // namespace sam3
