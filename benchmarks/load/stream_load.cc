@@ -5,6 +5,7 @@
 #include <malloc.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <fstream>
@@ -32,6 +33,9 @@ struct Flags {
   int frames = 0;
   double image_ms = 0;
   double pair_ms = 0;
+  bool track = false;
+  int width = 320;
+  int height = 240;
 };
 
 double ResidentMb() {
@@ -48,8 +52,10 @@ double ResidentMb() {
   return 0;
 }
 
-v1::SegmentStreamRequest Config(v1::StreamConfig::Delivery delivery) {
+v1::SegmentStreamRequest Config(v1::StreamConfig::Delivery delivery,
+                                bool track) {
   v1::SegmentStreamRequest request;
+  if (track) request.mutable_config()->set_task(v1::StreamConfig::TASK_TRACK);
   request.mutable_config()->mutable_pushed_frames();
   request.mutable_config()->set_delivery(delivery);
   request.mutable_config()->add_prompts()->set_text("red");
@@ -71,7 +77,9 @@ class Load {
     Server::Options server_options;
     server_options.address = "127.0.0.1:0";
     server_ = *Server::Start(server_options, *std::move(segmenter), calls_);
-    frame_ = NoisePicture(320, 240, 12'000, 1);
+    frame_ =
+        NoisePicture(flags.width, flags.height,
+                     static_cast<size_t>(flags.width) * flags.height / 6, 1);
   }
 
   // Streams of a fixed rate; a client that falls behind does not slow down.
@@ -84,8 +92,8 @@ class Load {
         const auto stub = MakeStub();
         grpc::ClientContext context;
         const auto stream = stub->SegmentStream(&context);
-        stream->Write(Config(v1::StreamConfig::DELIVERY_LATEST));
-        std::thread reader([&] { ReadToTheEnd(stream.get()); });
+        stream->Write(Config(v1::StreamConfig::DELIVERY_LATEST, flags_.track));
+        std::thread reader([&] { Account(stream.get()); });
         v1::SegmentStreamRequest request;
         request.mutable_frame()->set_content(frame_);
         const absl::Duration period = absl::Seconds(1) / flags_.fps;
@@ -115,13 +123,16 @@ class Load {
         delay.Quantile(0.999) * 1e3,
         metrics_.frame_age_seconds.Quantile(0.5) * 1e3,
         metrics_.frame_age_seconds.Quantile(0.99) * 1e3);
+    std::printf("summaries: %lld of %d, %lld unlike their results\n",
+                static_cast<long long>(summaries_), flags_.streams,
+                static_cast<long long>(wrong_summaries_));
   }
 
   void RunLongStream() {
     const auto stub = MakeStub();
     grpc::ClientContext context;
     const auto stream = stub->SegmentStream(&context);
-    stream->Write(Config(v1::StreamConfig::DELIVERY_EVERY));
+    stream->Write(Config(v1::StreamConfig::DELIVERY_EVERY, flags_.track));
     std::thread writer([&] {
       v1::SegmentStreamRequest request;
       request.mutable_frame()->set_content(frame_);
@@ -134,7 +145,8 @@ class Load {
     while (stream->Read(&response)) {
       if (!response.has_result()) continue;
       const int64_t index = response.result().frame_index();
-      if (index == 499 || index == flags_.frames - 1) {
+      if (!response.result().last_in_frame()) continue;
+      if (index == 499 || (index + 1) % std::max(1, flags_.frames / 5) == 0) {
         last = ResidentMb();
         if (index == 499) baseline = last;
         std::printf("after %lld frames: %.2f MB resident\n",
@@ -155,11 +167,26 @@ class Load {
         grpc::InsecureChannelCredentials(), arguments));
   }
 
-  static void ReadToTheEnd(
-      grpc::ClientReaderWriter<v1::SegmentStreamRequest,
-                               v1::SegmentStreamResponse>* stream) {
+  // Reads to the end, and compares what came with what the summary says.
+  void Account(grpc::ClientReaderWriter<v1::SegmentStreamRequest,
+                                        v1::SegmentStreamResponse>* stream) {
     v1::SegmentStreamResponse response;
+    int64_t answered = 0;
+    int64_t dropped = 0;
     while (stream->Read(&response)) {
+      if (response.has_result()) answered += response.result().last_in_frame();
+      if (response.has_dropped()) {
+        dropped += response.dropped().last_frame_index() -
+                   response.dropped().first_frame_index() + 1;
+      }
+      if (!response.has_summary()) continue;
+      ++summaries_;
+      const v1::StreamSummary& summary = response.summary();
+      if (summary.answered_count() != answered ||
+          summary.frames_in_count() !=
+              answered + dropped + summary.refused_count()) {
+        ++wrong_summaries_;
+      }
     }
   }
 
@@ -169,6 +196,8 @@ class Load {
   RpcMetrics calls_;
   std::unique_ptr<Server> server_;
   std::string frame_;
+  std::atomic<int64_t> summaries_ = 0;
+  std::atomic<int64_t> wrong_summaries_ = 0;
 };
 
 }  // namespace
@@ -184,6 +213,9 @@ int main(int argc, char** argv) {
                  "Instead: frames through one stream, watching memory");
   app.add_option("--image-ms", flags.image_ms, "Engine time per picture");
   app.add_option("--pair-ms", flags.pair_ms, "Engine time per pair");
+  app.add_flag("--track", flags.track, "Follow objects");
+  app.add_option("--width", flags.width, "Of a frame, pixels");
+  app.add_option("--height", flags.height, "Of a frame, pixels");
   CLI11_PARSE(app, argc, argv);
   sam3::Load load(flags);
   if (flags.frames > 0) {

@@ -1,0 +1,109 @@
+"""Memory of a server that follows many objects for long.
+
+    python benchmarks/load/track_soak.py SAM3_SERVER [--frames 3000]
+
+Starts the server with the demo model and sends it frames on which some fifty shapes
+move a little; tells the server's resident memory on the way, how many objects it
+follows, and how much memory grew after frame 200.
+"""
+
+import argparse
+import math
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+import cv2
+import numpy
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "clients/python"))
+from sam3_client import Client, FrameResult
+
+SIDE, ROWS = 560, 7
+COLOURS = {"red": (49, 48, 214), "blue": (214, 92, 44), "green": (74, 168, 46)}
+PROMPTS = ["red circle", "blue square", "green triangle"]
+WARM = 200  # frames
+
+
+def draw(frame: int) -> bytes:
+    """A PNG of ROWS x ROWS shapes, of three kinds in turn."""
+    picture = numpy.full((SIDE, SIDE, 3), 205, numpy.uint8)
+    cell = SIDE / ROWS
+    for i in range(ROWS * ROWS):
+        sway = 0.08 * cell * math.sin(frame / 9 + i)
+        x = (i % ROWS + 0.5) * cell + sway
+        y = (i // ROWS + 0.5) * cell - sway
+        radius, corners = 0.33 * cell, (64, 4, 3)[i % 3]
+        angle = 2 * math.pi * numpy.arange(corners) / corners + (
+            math.pi / 4 if corners == 4 else -math.pi / 2)
+        points = numpy.stack([x + radius * numpy.cos(angle),
+                              y + radius * numpy.sin(angle)], 1)
+        cv2.fillPoly(picture, [numpy.round(points * 16).astype(numpy.int32)],
+                     COLOURS[PROMPTS[i % 3].split()[0]], cv2.LINE_AA, 4)
+    return cv2.imencode(".png", picture)[1].tobytes()
+
+
+def resident_mb(pid: int) -> float:
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) * 1024 / 1e6
+
+
+def start(program: str, log: pathlib.Path):
+    """The process and its port."""
+    process = subprocess.Popen(
+        [program, *(part for name in ("listen", "http-listen", "health-listen",
+                                      "metrics-listen")
+                    for part in (f"--{name}", "127.0.0.1:0"))],
+        stderr=log.open("w"))
+    while not (ready := re.search(r' ready listen="\S+ \(port (\d+)\)',
+                                  log.read_text())):
+        if process.poll() is not None:
+            raise SystemExit(log.read_text())
+        time.sleep(0.1)
+    return process, int(ready[1])
+
+
+def soak(process, port: int, frames: int):
+    first = None
+    begun = time.monotonic()
+    with Client(f"127.0.0.1:{port}") as client, client.stream(
+            (draw(i) for i in range(frames)), PROMPTS, delivery="every",
+            track=True) as stream:
+        for event in stream:
+            if not isinstance(event, FrameResult):
+                continue
+            count = event.frame_index + 1
+            if count != WARM and count % max(1, frames // 10):
+                continue
+            now = resident_mb(process.pid)
+            if count == WARM:
+                first = now
+            found = sum(len(result.instances) for result in event.results)
+            print(f"{count:6} frames  {found} objects  {now:.1f} MB  "
+                  f"{count / (time.monotonic() - begun):.1f}/s", flush=True)
+    if first is not None:
+        print(f"growth after {WARM} frames: {now - first:.1f} MB")
+    print(stream.summary)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("server")
+    parser.add_argument("--frames", type=int, default=3000)
+    flags = parser.parse_args()
+    cv2.setNumThreads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        process, port = start(flags.server, pathlib.Path(folder) / "log")
+        try:
+            soak(process, port, flags.frames)
+        finally:
+            process.terminate()
+            process.wait()
+
+
+if __name__ == "__main__":
+    main()
