@@ -17,8 +17,6 @@
 namespace sam3 {
 namespace {
 
-constexpr size_t kCells = size_t{kFakeGrid} * kFakeGrid;
-
 class FakeText final : public TextEmbedding {
  public:
   explicit FakeText(const TokenizedText& text) {
@@ -69,7 +67,7 @@ Detections FindAreas(const GroundItem& item) {
     } else if (item.options.want_masks) {
       detection.mask.width = kFakeGrid;
       detection.mask.height = kFakeGrid;
-      detection.mask.values.assign(kCells, 0.0f);
+      detection.mask.values.assign(kFakeCells, 0.0f);
       for (int y = area.y0; y < area.y1; ++y) {
         std::fill_n(detection.mask.values.begin() +
                         std::ptrdiff_t{y} * kFakeGrid + area.x0,

@@ -6,7 +6,6 @@ namespace sam3 {
 namespace {
 
 constexpr int kGrid = kFakeGrid;
-constexpr size_t kCells = size_t{kGrid} * kGrid;
 
 int ColourOf(const uint8_t* rgb) {
   const bool r = rgb[0] > 200;
@@ -47,10 +46,10 @@ int FakeImage::ColourAt(float x, float y) const {
 }
 
 std::vector<FakeArea> FakeImage::AreasOf(int colour) const {
-  std::array<bool, kCells> seen{};
+  std::array<bool, kFakeCells> seen{};
   std::vector<FakeArea> areas;
   if (colour == kNoFakeColour) return areas;
-  for (int start = 0; start < static_cast<int>(kCells); ++start) {
+  for (int start = 0; start < static_cast<int>(kFakeCells); ++start) {
     if (seen[start] || cells_[start] != colour) continue;
     FakeArea area;
     std::vector<int> open = {start};
@@ -87,7 +86,7 @@ std::vector<FakeArea> FakeImage::AreasOf(int colour) const {
 
 std::optional<ColouredFakeArea> FakeImage::Under(
     absl::Span<const float> mask) const {
-  for (size_t cell = 0; cell < kCells; ++cell) {
+  for (size_t cell = 0; cell < kFakeCells; ++cell) {
     if (!(mask[cell] > 0) || cells_[cell] == kNoFakeColour) continue;
     const int x = static_cast<int>(cell) % kGrid;
     const int y = static_cast<int>(cell) / kGrid;
@@ -102,7 +101,7 @@ std::optional<ColouredFakeArea> FakeImage::Under(
 
 LowResMask MaskOfFakeAreas(absl::Span<const FakeArea> areas) {
   constexpr float kLogit = 8.0f;
-  LowResMask mask{kGrid, kGrid, std::vector<float>(kCells, -kLogit), 0.0f};
+  LowResMask mask{kGrid, kGrid, std::vector<float>(kFakeCells, -kLogit), 0.0f};
   for (const FakeArea& area : areas) {
     for (int y = area.y0; y < area.y1; ++y) {
       std::fill_n(mask.values.begin() + std::ptrdiff_t{y} * kGrid + area.x0,

@@ -18,6 +18,7 @@ namespace sam3 {
 // pure colours or of none. Values; any thread; nothing blocks.
 
 inline constexpr int kFakeGrid = 64;
+inline constexpr size_t kFakeCells = size_t{kFakeGrid} * kFakeGrid;
 inline constexpr int kFakeColourCount = 4;
 inline constexpr std::array<absl::string_view, kFakeColourCount>
     kFakeColourNames = {"red", "green", "blue", "yellow"};
@@ -55,7 +56,7 @@ class FakeImage final : public ImageEmbedding {
   std::optional<ColouredFakeArea> Under(absl::Span<const float> mask) const;
 
  private:
-  std::array<int8_t, size_t{kFakeGrid} * kFakeGrid> cells_{};
+  std::array<int8_t, kFakeCells> cells_{};
 };
 
 // Rectangles with one logit, and the rest with its opposite.

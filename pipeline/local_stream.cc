@@ -45,6 +45,7 @@ LocalStream::LocalStream(PipelineCore& core, uint64_t number,
       number_(number),
       config_(std::move(config)),
       context_(std::move(context)),
+      mask_size_(core.model.engine->info().mask_size),
       listener_(listener),
       ticket_(std::move(ticket)),
       prompts_(std::make_shared<const std::vector<ConceptPrompt>>(

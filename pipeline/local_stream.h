@@ -131,6 +131,7 @@ class LocalStream final : public StreamSession,
   const uint64_t number_;
   const StreamConfig config_;
   const std::shared_ptr<RequestContext> context_;
+  const int mask_size_;  // the model's
   ListenerGate listener_;
 
   mutable absl::Mutex mutex_;

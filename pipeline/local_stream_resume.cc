@@ -12,9 +12,7 @@ absl::Status LocalStream::StartTracks() {
   if (!config_.track.has_value()) return absl::OkStatus();
   TrackSeeds seeds;
   if (config_.resume != nullptr) {
-    SAM3_ASSIGN_OR_RETURN(
-        seeds,
-        MakeTrackSeeds(*config_.resume, core_.model.engine->info().mask_size));
+    SAM3_ASSIGN_OR_RETURN(seeds, MakeTrackSeeds(*config_.resume, mask_size_));
     const absl::MutexLock lock(&mutex_);
     followed_ = FollowedObjects(*config_.resume);
   }
@@ -33,7 +31,7 @@ std::shared_ptr<const ResumeState> LocalStream::Leftover() const {
   if (tracks_ == nullptr || !told_to_go_) return nullptr;
   auto state = std::make_shared<ResumeState>();
   followed_.Describe(*prompts_, state.get());
-  state->mask_size = core_.model.engine->info().mask_size;
+  state->mask_size = mask_size_;
   state->frames_before = sequencer_.frames_in();
   if (config_.resume != nullptr) {
     state->frames_before += config_.resume->frames_before;
