@@ -235,7 +235,7 @@ class Receiver {
   // Whether another call is to follow; then `config` opens it.
   bool GoesOn(const grpc::Status& ended, v1::SegmentStreamRequest* config) {
     if (token_.empty() || std::chrono::steady_clock::now() > begin_until_ ||
-        !(ended.ok() || ended.error_code() == grpc::StatusCode::UNAVAILABLE ||
+        !(ended.error_code() == grpc::StatusCode::UNAVAILABLE ||
           ended.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED)) {
       return false;
     }

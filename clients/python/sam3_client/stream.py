@@ -1,4 +1,4 @@
-"""One SegmentStream call: pulls its source, yields events."""
+"""A stream: pulls its source, yields events, over one call or several."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ class Stream(Iterator[StreamEvent]):
         self._begin_until = 0.0
         self._attempts = 0
         self._held: list[Request] = []
-        # Whether a summary was kept back because another call is to follow.
-        self._goes_on = False
+        # Of a call that another one is to follow.
+        self._kept_summary: Optional[StreamSummary] = None
         self._finished = self._closed = False
         self._start_call(config)
 
@@ -88,6 +88,9 @@ class Stream(Iterator[StreamEvent]):
             if self._is_to_go_on(failed):
                 self._resume()
                 continue
+            if failed is None and self._kept_summary is not None:
+                self.summary, self._kept_summary = self._kept_summary, None
+                return self.summary
             self.close()
             # A call that was told to end has ended well with its summary.
             if self._token and self.summary is not None:
@@ -121,8 +124,9 @@ class Stream(Iterator[StreamEvent]):
         """Cancels; the server forgets the stream. Does nothing at its end."""
         with self._changing:
             self._closed = True
-            self._requests.close()
-            self._call.cancel()
+            requests, call = self._requests, self._call
+        requests.close()
+        call.cancel()
         if self._frames is not None:
             self._frames.close()
 
@@ -177,9 +181,9 @@ class Stream(Iterator[StreamEvent]):
             self._frames.account_for(self._account.last_in_call())
         if isinstance(event, StreamSummary) and self._token:
             self._remember(message.summary.resume_token or self._token)
-            self._goes_on = self._has_more()
-            if self._goes_on:
+            if self._has_more():
                 self._requests.finish()
+                self._kept_summary = event
                 return None
         return event
 
@@ -196,7 +200,7 @@ class Stream(Iterator[StreamEvent]):
 
     def _arrive(self) -> None:
         with self._changing:
-            self._token, self._goes_on, self._attempts = b"", False, 0
+            self._token, self._kept_summary, self._attempts = b"", None, 0
             held, self._held = self._held, []
             # The last frame may have been sent already.
             with suppress(ValueError):
@@ -210,13 +214,15 @@ class Stream(Iterator[StreamEvent]):
     def _is_to_go_on(self, failed: Optional[Sam3Error]) -> bool:
         if not self._token or self.summary is not None:
             return False
+        goes_on = self._kept_summary is not None
         if failed is None:
-            return self._goes_on
+            # A source that the server reads itself has come to its end.
+            return goes_on and self._frames is not None
         passes = failed.code == grpc.StatusCode.UNAVAILABLE or (
             failed.code == grpc.StatusCode.RESOURCE_EXHAUSTED
             and failed.reason != "SLOW_CONSUMER")
         return (passes and time.monotonic() < self._begin_until
-                and (self._goes_on or self._has_more()))
+                and (goes_on or self._has_more()))
 
     def _resume(self) -> None:
         if self._attempts > 0:

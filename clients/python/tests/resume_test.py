@@ -203,6 +203,31 @@ class ScriptedTest(unittest.TestCase):
         self.assertEqual(events[-1], StreamSummary(3, 3, {}, 0))
         self.assertEqual(stream.summary, events[-1])
 
+    def test_an_address_goes_on_unless_its_source_has_ended(self):
+        def cut(requests, context):
+            yield started()
+            yield answer(0)
+            yield going_away(b"early")
+            yield answer(1)
+            yield summary(2, 2, 0, b"late")
+            fail(context, UNAVAILABLE, "DRAINING")
+
+        def ends(requests, context):
+            yield started(objects=1)
+            yield answer(0)
+            yield going_away(b"again")
+            yield summary(1, 1, 0, b"again")
+
+        with Conversations(cut, ends) as server:
+            events = list(server.client.stream("http://camera/", "red",
+                                               track=True))
+        self.assertEqual(len(server.configs), 2)
+        self.assertEqual(server.configs[1].url, "http://camera/")
+        self.assertEqual(server.configs[1].resume_token, b"late")
+        self.assertEqual([e.frame_index for e in events
+                          if isinstance(e, FrameResult)], [0, 1, 2])
+        self.assertEqual(events[-1], StreamSummary(3, 3, {}, 0))
+
     def test_prompts_that_change_meanwhile_go_to_the_next(self):
         seen = []
         told = threading.Event()
