@@ -50,17 +50,23 @@ class Process {
     return prompt;
   }
 
-  absl::Status Open(StreamConfig config) {
-    if (!config.track.has_value()) config.track.emplace();
-    if (config.resume != nullptr) config.prompts = config.resume->prompts;
-    auto session = segmenter_->OpenStream(
-        std::move(config),
-        std::make_shared<RequestContext>("id", "", absl::InfiniteFuture()),
-        &listener_);
-    if (!session.ok()) return session.status();
-    session_ = *std::move(session);
-    started_ = std::get<StreamStarted>(*Next());
-    return absl::OkStatus();
+  absl::Status Open(const std::vector<std::string>& texts,
+                    TrackConfig track = {}) {
+    StreamConfig config;
+    config.track = track;
+    for (const std::string& text : texts) {
+      config.prompts.push_back(Prompt(text));
+    }
+    return Start(std::move(config));
+  }
+
+  absl::Status Resume(std::shared_ptr<const ResumeState> left,
+                      TrackConfig track = {}) {
+    StreamConfig config;
+    config.track = track;
+    config.prompts = left->prompts;
+    config.resume = std::move(left);
+    return Start(std::move(config));
   }
 
   std::optional<StreamEvent> Next() {
@@ -111,6 +117,17 @@ class Process {
   }
 
  private:
+  absl::Status Start(StreamConfig config) {
+    auto session = segmenter_->OpenStream(
+        std::move(config),
+        std::make_shared<RequestContext>("id", "", absl::InfiniteFuture()),
+        &listener_);
+    if (!session.ok()) return session.status();
+    session_ = *std::move(session);
+    started_ = std::get<StreamStarted>(*Next());
+    return absl::OkStatus();
+  }
+
   RealClock clock_;
   PipelineMetrics metrics_;
   const std::shared_ptr<FakeEngineScript> script_ =
@@ -130,11 +147,7 @@ std::shared_ptr<const ResumeState> Leftover(
     const std::vector<std::vector<ColouredArea>>& frames,
     const std::vector<std::string>& texts = {"red"}) {
   Process process;
-  StreamConfig config;
-  for (const std::string& text : texts) {
-    config.prompts.push_back(process.Prompt(text));
-  }
-  EXPECT_THAT(process.Open(config), IsOk());
+  EXPECT_THAT(process.Open(texts), IsOk());
   for (const auto& areas : frames) process.Show(areas);
   return process.Leave();
 }
@@ -151,7 +164,7 @@ TEST(ResumeTest, ObjectsKeepTheirNumbersInAnotherProcess) {
   EXPECT_EQ(left->mask_size, 64);
 
   Process next;
-  ASSERT_THAT(next.Open({.resume = left}), IsOk());
+  ASSERT_THAT(next.Resume(left), IsOk());
   EXPECT_EQ(next.started().resumed->objects, 4);
   EXPECT_EQ(next.started().resumed->frames_before, 3);
   EXPECT_THAT(
@@ -174,24 +187,24 @@ TEST(ResumeTest, TheChainGoesOn) {
   auto left = Leftover({{Red(16)}, {Red(18)}});
   for (int i = 0; i < 3; ++i) {
     Process next;
-    ASSERT_THAT(next.Open({.resume = left}), IsOk());
+    ASSERT_THAT(next.Resume(left), IsOk());
     EXPECT_EQ(next.started().resumed->frames_before, 2 + i);
     EXPECT_THAT(next.Show({Red(20 + 4 * i)}), ElementsAre(Pair("red", 0)));
     left = next.Leave();
   }
   // Also through a process that never saw a frame.
   Process idle;
-  ASSERT_THAT(idle.Open({.resume = left}), IsOk());
+  ASSERT_THAT(idle.Resume(left), IsOk());
   left = idle.Leave();
   EXPECT_EQ(left->frames_before, 5);
   Process last;
-  ASSERT_THAT(last.Open({.resume = left}), IsOk());
+  ASSERT_THAT(last.Resume(left), IsOk());
   EXPECT_THAT(last.Show({Red(30)}), ElementsAre(Pair("red", 0)));
 }
 
 TEST(ResumeTest, PromptsThatCameAndWentAreTakenAlong) {
   Process first;
-  ASSERT_THAT(first.Open({.prompts = {first.Prompt("red")}}), IsOk());
+  ASSERT_THAT(first.Open({"red"}), IsOk());
   first.Show({Red(16), Blue(16)});
   first.session().UpdatePrompts({{first.Prompt("blue")}, {}});
   first.Show({Red(16), Blue(16)});
@@ -203,7 +216,7 @@ TEST(ResumeTest, PromptsThatCameAndWentAreTakenAlong) {
   ASSERT_THAT(left->objects, SizeIs(1));
   EXPECT_EQ(left->objects[0].prompt, 0);
   Process next;
-  ASSERT_THAT(next.Open({.resume = left}), IsOk());
+  ASSERT_THAT(next.Resume(left), IsOk());
   EXPECT_THAT(next.Show({Red(16), Blue(18)}), ElementsAre(Pair("blue", 1)));
   // The prompt that left comes back as a new one, with new numbers.
   next.session().UpdatePrompts({{next.Prompt("red")}, {}});
@@ -215,15 +228,14 @@ TEST(ResumeTest, ABoxInPlaceOfAMaskIsEnough) {
   ResumeState state = *Leftover({{Red(16), Red(80)}});
   KeepLargestMasks(0, &state.objects);
   Process next;
-  ASSERT_THAT(next.Open({.resume = std::make_shared<ResumeState>(state)}),
-              IsOk());
+  ASSERT_THAT(next.Resume(std::make_shared<ResumeState>(state)), IsOk());
   EXPECT_THAT(next.Show({Red(20), Red(84)}),
               UnorderedElementsAre(Pair("red", 0), Pair("red", 1)));
 }
 
 TEST(ResumeTest, OnlyStreamsThatFollowAndAreToldToGoLeaveSomething) {
   Process process;
-  ASSERT_THAT(process.Open({.prompts = {process.Prompt("red")}}), IsOk());
+  ASSERT_THAT(process.Open({"red"}), IsOk());
   process.Show({Red(16)});
   process.session().CloseInput();
   EXPECT_EQ(std::get<StreamSummary>(*process.Next()).resume, nullptr);
@@ -231,17 +243,12 @@ TEST(ResumeTest, OnlyStreamsThatFollowAndAreToldToGoLeaveSomething) {
 
 TEST(ResumeTest, ATentativeObjectIsOnTrialAnew) {
   Process first;
-  ASSERT_THAT(
-      first.Open({.prompts = {first.Prompt("red")},
-                  .track = TrackConfig{.confirmation_delay_frames = 2}}),
-      IsOk());
+  ASSERT_THAT(first.Open({"red"}, {.confirmation_delay_frames = 2}), IsOk());
   first.Show({Red(16)});
   const auto left = first.Leave();
   EXPECT_EQ(left->objects[0].phase, TrackPhase::kTentative);
   Process next;
-  ASSERT_THAT(next.Open({.track = TrackConfig{.confirmation_delay_frames = 2},
-                         .resume = left}),
-              IsOk());
+  ASSERT_THAT(next.Resume(left, {.confirmation_delay_frames = 2}), IsOk());
   next.Show({Red(16)});
   next.Show({Red(16)});
   EXPECT_THAT(next.TakeEvents(), IsEmpty());
@@ -256,7 +263,7 @@ TEST(ResumeTest, AStateThatMakesNoSenseIsRefused) {
     spoil(&bad);
     Process process;
     const absl::Status status =
-        process.Open({.resume = std::make_shared<ResumeState>(bad)});
+        process.Resume(std::make_shared<ResumeState>(bad));
     EXPECT_EQ(ReasonOf(status), reason::kResumeRejected) << status;
     return status.code();
   };
