@@ -146,7 +146,7 @@ def main() -> None:
         for watcher in watchers:
             watcher.await_frames(FRAMES_BEFORE, 1)
         first.stop()
-        second = RunningServer(*flags, "--listen", first.address)
+        second = RunningServer(*flags, address=first.address)
         try:
             for watcher in watchers:
                 watcher.await_frames(FRAMES_AFTER, 2)

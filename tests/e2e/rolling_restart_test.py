@@ -10,6 +10,7 @@ with 77 where that is not installed.
 
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -61,6 +62,13 @@ listen sam3
 """)
         self.process = subprocess.Popen(
             ["haproxy", "-q", "-db", "-f", config], stderr=subprocess.DEVNULL)
+        while True:
+            assert self.process.poll() is None, "haproxy does not start"
+            try:
+                socket.create_connection((LOCAL, self.port)).close()
+                return
+            except ConnectionRefusedError:
+                time.sleep(0.02)
 
     def stop(self) -> None:
         self.process.kill()
@@ -141,7 +149,7 @@ def restart(servers: list[RunningServer], at: int, flags: list[str]) -> None:
     address = servers[at].address
     servers[at].stop()
     assert servers[at].process.returncode == 0, servers[at].log
-    servers[at] = RunningServer(*flags, "--listen", address)
+    servers[at] = RunningServer(*flags, address=address)
 
 
 def await_frames(streamers: list[Streamer]) -> None:

@@ -300,8 +300,8 @@ class RealServersTest(unittest.TestCase):
 
             def replace():
                 first.stop()
-                second.append(RunningServer(*self.flags, "--listen",
-                                            first.address))
+                second.append(RunningServer(*self.flags,
+                                            address=first.address))
                 self.addCleanup(second[0].stop)
 
             thread = threading.Thread(target=replace)
