@@ -202,37 +202,168 @@ bool IsNews(v1::SourceEvent::Kind kind) {
          kind != v1::SourceEvent::KIND_ENDED;
 }
 
-absl::Status Receive(const StreamFlags& flags, OverlayVideo* overlay,
-                     Stream* stream) {
-  const auto start = std::chrono::steady_clock::now();
-  ProgressLine progress;
-  v1::SegmentStreamResponse message;
-  while (stream->Read(&message)) {
-    const double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
-            .count();
-    if (flags.json) {
-      std::printf("%s\n", ToJson(message, /*indented=*/false).c_str());
-      std::fflush(stdout);
-    } else if (message.has_summary()) {
-      progress.Clear();
-      PrintSummary(message.summary(), std::max(seconds, 1e-3));
-    } else if (message.has_source_event() &&
-               IsNews(message.source_event().kind())) {
-      progress.Note(message.source_event().message());
-    } else if (message.has_result() && overlay == nullptr) {
-      PrintFrame(flags, message.result());
+// What a stream tells, over the calls that it consists of: a camera's that is
+// followed goes on with another server when its own stops.
+class Receiver {
+ public:
+  Receiver(const StreamFlags& flags, OverlayVideo* overlay)
+      : flags_(flags), overlay_(overlay) {}
+
+  // Reads one call to its end.
+  absl::Status Receive(Stream* stream) {
+    v1::SegmentStreamResponse message;
+    while (stream->Read(&message)) {
+      CountOn(&message);
+      Note(message);
+      if (flags_.json) {
+        std::printf("%s\n", ToJson(message, /*indented=*/false).c_str());
+        std::fflush(stdout);
+      } else if (message.has_source_event() &&
+                 IsNews(message.source_event().kind())) {
+        progress_.Note(message.source_event().message());
+      } else if (message.has_result() && overlay_ == nullptr) {
+        PrintFrame(flags_, message.result());
+      }
+      if (message.has_result() && overlay_ != nullptr) {
+        SAM3_RETURN_IF_ERROR(overlay_->Add(message.result()));
+        ShowProgress(message.result().frame_index() + 1);
+      }
     }
-    if (!message.has_result()) continue;
-    const int64_t done = message.result().frame_index() + 1;
-    if (overlay != nullptr) {
-      SAM3_RETURN_IF_ERROR(overlay->Add(message.result()));
-      progress.Show(done, overlay->frame_count(),
-                    absl::StrFormat("%d frames, %.1f/s", done,
-                                    static_cast<double>(done) / seconds));
+    return absl::OkStatus();
+  }
+
+  // Whether another call is to follow; then `config` opens it.
+  bool GoesOn(const grpc::Status& ended, v1::SegmentStreamRequest* config) {
+    if (token_.empty() || std::chrono::steady_clock::now() > begin_until_ ||
+        !(ended.error_code() == grpc::StatusCode::UNAVAILABLE ||
+          ended.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED)) {
+      return false;
+    }
+    if (attempts_++ > 0) std::this_thread::sleep_for(kBetweenAttempts);
+    config->mutable_config()->clear_prompts();
+    config->mutable_config()->set_resume_token(token_);
+    return true;
+  }
+
+  // What came of all calls.
+  absl::Status Finish() {
+    if (!flags_.json && summed_up_) {
+      progress_.Clear();
+      PrintSummary(total_, std::max(Seconds(), 1e-3));
+    }
+    return overlay_ == nullptr ? absl::OkStatus() : overlay_->Finish();
+  }
+
+ private:
+  using Time = std::chrono::steady_clock::time_point;
+  static constexpr std::chrono::milliseconds kBetweenAttempts{200};
+  // A token is good for a minute.
+  static constexpr std::chrono::seconds kBetweenCalls{50};
+
+  bool resumes() const { return flags_.track && IsUrl(flags_.source); }
+
+  double Seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() -
+                                         start_)
+        .count();
+  }
+
+  void ShowProgress(int64_t done) {
+    progress_.Show(done, overlay_->frame_count(),
+                   absl::StrFormat("%d frames, %.1f/s", done,
+                                   static_cast<double>(done) / Seconds()));
+  }
+
+  void Keep(const std::string& token) {
+    if (!resumes() || token.empty()) return;
+    token_ = token;
+    begin_until_ = std::chrono::steady_clock::now() + kBetweenCalls;
+  }
+
+  void Note(const v1::SegmentStreamResponse& message) {
+    if (message.has_started()) {
+      token_.clear();
+      attempts_ = 0;
+    } else if (message.has_going_away()) {
+      Keep(message.going_away().resume_token());
+      if (flags_.json) return;
+      progress_.Note(resumes()
+                         ? "the server stops; another one goes on"
+                         : absl::StrCat("the server stops in ",
+                                        message.going_away().within().seconds(),
+                                        " s; the stream ends with it"));
+    } else if (message.has_summary()) {
+      Keep(message.summary().resume_token());
+      Add(message.summary());
     }
   }
-  return overlay == nullptr ? absl::OkStatus() : overlay->Finish();
+
+  // Frames that earlier calls had come first.
+  void CountOn(v1::SegmentStreamResponse* message) const {
+    const int64_t before = total_.frames_in_count();
+    const auto move = [before](auto* counted) {
+      counted->set_frame_index(counted->frame_index() + before);
+    };
+    if (message->has_result()) move(message->mutable_result());
+    if (message->has_refused()) move(message->mutable_refused());
+    if (message->has_source_event()) move(message->mutable_source_event());
+    if (message->has_dropped()) {
+      v1::FramesDropped* dropped = message->mutable_dropped();
+      dropped->set_first_frame_index(dropped->first_frame_index() + before);
+      dropped->set_last_frame_index(dropped->last_frame_index() + before);
+    }
+  }
+
+  void Add(const v1::StreamSummary& summary) {
+    summed_up_ = true;
+    total_.set_frames_in_count(total_.frames_in_count() +
+                               summary.frames_in_count());
+    total_.set_answered_count(total_.answered_count() +
+                              summary.answered_count());
+    total_.set_refused_count(total_.refused_count() + summary.refused_count());
+    for (const auto& added : summary.dropped()) {
+      auto* known = total_.mutable_dropped();
+      const auto found = std::find_if(
+          known->begin(), known->end(),
+          [&added](const auto& one) { return one.reason() == added.reason(); });
+      auto* entry = found == known->end() ? total_.add_dropped() : &*found;
+      entry->set_reason(added.reason());
+      entry->set_frame_count(entry->frame_count() + added.frame_count());
+    }
+  }
+
+  const StreamFlags& flags_;
+  OverlayVideo* const overlay_;
+  const Time start_ = std::chrono::steady_clock::now();
+  ProgressLine progress_;
+  v1::StreamSummary total_;
+  bool summed_up_ = false;
+  // From the moment that the server says that it stops until another call has
+  // begun: what opens it, and by when.
+  std::string token_;
+  Time begin_until_;
+  int attempts_ = 0;
+};
+
+// One call after another; how the last one ended.
+grpc::Status ReceiveAll(const StreamFlags& flags,
+                        v1::SegmentStreamRequest config,
+                        v1::SegmentationService::Stub* stub, Receiver* receiver,
+                        absl::Status* received) {
+  while (true) {
+    grpc::ClientContext context;
+    const std::unique_ptr<Stream> stream = stub->SegmentStream(&context);
+    stream->Write(config);
+    // A camera's stream lasts until this program is interrupted.
+    std::thread sender([&] {
+      if (!IsUrl(flags.source)) SendFile(flags.source, stream.get());
+    });
+    *received = receiver->Receive(stream.get());
+    if (!received->ok()) context.TryCancel();
+    sender.join();
+    const grpc::Status status = stream->Finish();
+    if (!received->ok() || !receiver->GoesOn(status, &config)) return status;
+  }
 }
 
 int RunStream(const StreamFlags& flags) {
@@ -261,18 +392,11 @@ int RunStream(const StreamFlags& flags) {
   if (!connection.ok()) {
     return Complain(connection.status(), ExitStatusOf(connection.status()));
   }
-  grpc::ClientContext context;
-  const std::unique_ptr<Stream> stream =
-      (*connection)->stub().SegmentStream(&context);
-  stream->Write(*config);
-  // A camera's stream lasts until this program is interrupted.
-  std::thread sender([&] {
-    if (!IsUrl(flags.source)) SendFile(flags.source, stream.get());
-  });
-  const absl::Status received = Receive(flags, overlay.get(), stream.get());
-  if (!received.ok()) context.TryCancel();
-  sender.join();
-  const grpc::Status status = stream->Finish();
+  Receiver receiver(flags, overlay.get());
+  absl::Status received;
+  const grpc::Status status =
+      ReceiveAll(flags, *config, &(*connection)->stub(), &receiver, &received);
+  if (received.ok()) received = receiver.Finish();
   if (!received.ok()) return Complain(received, kWrongUsage);
   if (!status.ok()) {
     PrintError(status);

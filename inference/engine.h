@@ -157,9 +157,10 @@ class Engine {
       std::unique_ptr<Pending<std::vector<ObjectCandidates>>>>
   Click(absl::Span<const ClickItem> items) = 0;
 
-  // Nothing to follow yet. From any thread; `options` must be valid.
+  // For a new stream. From any thread; `options` must be valid, and so must the
+  // sizes of the seeds' masks.
   virtual std::shared_ptr<StreamTracks> NewTracks(
-      const AssociationOptions& options) = 0;
+      const AssociationOptions& options, TrackSeeds seeds) = 0;
 
   // The next frame of each of several streams, whose objects it follows; a
   // stream is among the items once. In order. Blocks. When it fails, no stream

@@ -33,6 +33,28 @@ struct TrackedPrompt {
   const Detections* found = nullptr;
 };
 
+// An object that another stream followed, with what is left of it.
+struct TrackSeed {
+  int64_t id = 0;
+  int prompt = 0;  // the new stream's number
+  // Of the detection that it was born from.
+  float score = 0;
+  // kTentative, kConfirmed or kLost.
+  TrackPhase phase = TrackPhase::kConfirmed;
+  // Where it was last seen, as logits of the model's mask size.
+  LowResMask mask;
+};
+
+// What a stream starts with: nothing, or what another one followed. On the
+// first frame, an object goes on from the detection that overlaps its mask
+// most, or else, unless it was lost, from its mask; one that was lost waits for
+// a detection that overlaps its mask.
+struct TrackSeeds {
+  std::vector<TrackSeed> objects;  // by id
+  // Ids below are taken.
+  int64_t next_id = 0;
+};
+
 // The next frame of one stream. Objects of prompts that are not among these are
 // no longer followed.
 struct TrackItem {

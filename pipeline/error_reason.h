@@ -32,6 +32,7 @@ inline constexpr absl::string_view kPromptNotFound = "PROMPT_NOT_FOUND";
 inline constexpr absl::string_view kImageIdConflict = "IMAGE_ID_CONFLICT";
 inline constexpr absl::string_view kSourceNotAllowed = "SOURCE_NOT_ALLOWED";
 inline constexpr absl::string_view kMediaUnreachable = "MEDIA_UNREACHABLE";
+inline constexpr absl::string_view kResumeRejected = "RESUME_REJECTED";
 inline constexpr absl::string_view kOverloaded = "OVERLOADED";
 inline constexpr absl::string_view kMediaTooLarge = "MEDIA_TOO_LARGE";
 inline constexpr absl::string_view kDeviceMemory = "DEVICE_MEMORY";
@@ -55,11 +56,11 @@ inline constexpr absl::string_view kKeyLimit = "KEY_LIMIT";
 inline constexpr absl::string_view kAll[] = {
     kInvalidRequest,   kMediaUndecodable, kImageNotCached,  kLogitsNotCached,
     kModelNotFound,    kPromptNotFound,   kImageIdConflict, kSourceNotAllowed,
-    kMediaUnreachable, kOverloaded,       kMediaTooLarge,   kDeviceMemory,
-    kSlowConsumer,     kSlowProducer,     kNotOffered,      kDeadline,
-    kCancelled,        kNotReady,         kDraining,        kDeviceLost,
-    kEngineFailure,    kKeyMissing,       kKeyInvalid,      kKeyExpired,
-    kKeyRevoked,       kKeyScope,         kKeyLimit};
+    kMediaUnreachable, kResumeRejected,   kOverloaded,      kMediaTooLarge,
+    kDeviceMemory,     kSlowConsumer,     kSlowProducer,    kNotOffered,
+    kDeadline,         kCancelled,        kNotReady,        kDraining,
+    kDeviceLost,       kEngineFailure,    kKeyMissing,      kKeyInvalid,
+    kKeyExpired,       kKeyRevoked,       kKeyScope,        kKeyLimit};
 }  // namespace reason
 
 inline constexpr absl::string_view kReasonPayload = "sam3/reason";

@@ -7,7 +7,6 @@
 #include "inference/base/status_macros.h"
 #include "pipeline/error_reason.h"
 #include "pipeline/live_reader.h"
-#include "pipeline/track_options.h"
 
 namespace sam3 {
 namespace {
@@ -46,6 +45,7 @@ LocalStream::LocalStream(PipelineCore& core, uint64_t number,
       number_(number),
       config_(std::move(config)),
       context_(std::move(context)),
+      mask_size_(core.model.engine->info().mask_size),
       listener_(listener),
       ticket_(std::move(ticket)),
       prompts_(std::make_shared<const std::vector<ConceptPrompt>>(
@@ -59,10 +59,7 @@ LocalStream::~LocalStream() = default;
 
 absl::Status LocalStream::Start() {
   const bool pushed = config_.source == StreamSourceKind::kPushedFrames;
-  if (config_.track.has_value()) {
-    tracks_ =
-        core_.model.engine->NewTracks(MakeAssociationOptions(*config_.track));
-  }
+  SAM3_RETURN_IF_ERROR(StartTracks());
   if (config_.source == StreamSourceKind::kUrl) {
     reader_ =
         MakeLiveReader(config_.url, core_.options.image_limits,
@@ -87,7 +84,8 @@ absl::Status LocalStream::Start() {
         .track = config_.track,
         .limits = {options.max_frame_bytes, options.max_unsent_frames,
                    options.max_unsent_bytes, options.slow_consumer_timeout,
-                   options.heartbeat_interval}});
+                   options.heartbeat_interval},
+        .resumed = TakenOver()});
     // A file shows itself soon; other sources may take as long as they like.
     if (config_.source != StreamSourceKind::kFile) facts_.emplace();
     source_running_ = !pushed;
@@ -207,31 +205,6 @@ void LocalStream::CancelLocked(absl::Status status) {
   Count(DropReason::kCancelled, before);
 }
 
-void LocalStream::GoAway(absl::Time until) {
-  {
-    const absl::MutexLock lock(&mutex_);
-    if (!summarized_) going_away_ = until;
-  }
-  Proceed();
-}
-
-void LocalStream::Drain(absl::Status status) {
-  {
-    const absl::MutexLock lock(&mutex_);
-    if (!input_closed_ && !summarized_ && outcome_.ok()) {
-      outcome_ = std::move(status);
-    }
-    input_closed_ = true;
-  }
-  // Bytes that came in are decoded to their end; a file is not.
-  if (config_.source == StreamSourceKind::kPushedChunks) {
-    reader_->CloseBytes();
-  } else if (reader_ != nullptr) {
-    reader_->Stop();
-  }
-  Proceed();
-}
-
 void LocalStream::Announce(StreamEvent event) {
   if (!summarized_) sequencer_.Announce(std::move(event));
 }
@@ -248,7 +221,8 @@ std::optional<StreamEvent> LocalStream::TakeOutput() {
     if (!facts_.has_value()) return std::nullopt;
     const absl::Time now = core_.clock.Now();
     if (started_taken_ && going_away_.has_value()) {
-      event = GoingAway{std::max(*going_away_ - now, absl::ZeroDuration())};
+      event = GoingAway{std::max(*going_away_ - now, absl::ZeroDuration()),
+                        Leftover()};
       going_away_.reset();
     } else {
       event = sequencer_.Take();
@@ -263,7 +237,8 @@ std::optional<StreamEvent> LocalStream::TakeOutput() {
       started_taken_ = true;
     } else if (auto* result = std::get_if<FrameResult>(&*event)) {
       MarkGap(result);
-    } else if (std::holds_alternative<StreamSummary>(*event)) {
+    } else if (auto* summary = std::get_if<StreamSummary>(&*event)) {
+      summary->resume = Leftover();
       summary_taken_ = true;
     }
   }

@@ -15,6 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "pipeline/admission.h"
+#include "pipeline/followed_objects.h"
 #include "pipeline/frame_mailbox.h"
 #include "pipeline/frame_sampler.h"
 #include "pipeline/job.h"
@@ -58,13 +59,9 @@ class LocalStream final : public StreamSession,
   void Cancel(absl::Status status) override;
   std::optional<StreamEvent> TakeOutput() override;
   std::optional<absl::Status> FinalStatus() const override;
+  void GoAway(absl::Time until) override;
+  void Drain(absl::Status status) override;
   void Detach() override;
-
-  // Tells the client that the stream will be served until `until` at most.
-  void GoAway(absl::Time until);
-
-  // Ends the stream with `status` once the frames that came in are answered.
-  void Drain(absl::Status status);
 
   // Called every now and then: heartbeats, clients that do not read.
   void Tick(absl::Time now);
@@ -89,6 +86,11 @@ class LocalStream final : public StreamSession,
     std::shared_ptr<const std::vector<ConceptPrompt>> prompts;
   };
 
+  absl::Status StartTracks();
+  std::optional<ResumedFrom> TakenOver() const;
+  // What another stream can go on with; null before anybody is told to go.
+  std::shared_ptr<const ResumeState> Leftover() const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DecodeNext();
   // A turn's part on the device thread and after it.
   std::optional<EngineInput> TakeTurn(std::optional<VideoFrame>* frame);
@@ -129,6 +131,7 @@ class LocalStream final : public StreamSession,
   const uint64_t number_;
   const StreamConfig config_;
   const std::shared_ptr<RequestContext> context_;
+  const int mask_size_;  // the model's
   ListenerGate listener_;
 
   mutable absl::Mutex mutex_;
@@ -160,6 +163,8 @@ class LocalStream final : public StreamSession,
   bool started_taken_ ABSL_GUARDED_BY(mutex_) = false;
   // Set while the client is to be told until when it is served.
   std::optional<absl::Time> going_away_ ABSL_GUARDED_BY(mutex_);
+  bool told_to_go_ ABSL_GUARDED_BY(mutex_) = false;
+  FollowedObjects followed_ ABSL_GUARDED_BY(mutex_);
   // How the stream will end; OK unless something says otherwise.
   absl::Status outcome_ ABSL_GUARDED_BY(mutex_);
   absl::Time last_output_ ABSL_GUARDED_BY(mutex_);

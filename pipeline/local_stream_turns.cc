@@ -128,6 +128,10 @@ std::optional<EngineInput> LocalStream::TakeTurn(
 void LocalStream::FinishTurn(std::optional<VideoFrame> frame,
                              absl::StatusOr<EngineOutput> output) {
   if (frame.has_value() && output.ok()) {
+    if (output->tracked.has_value()) {
+      const absl::MutexLock lock(&mutex_);
+      followed_.Begin(frame->index);
+    }
     core_.encode_pool.Schedule([self = shared_from_this(),
                                 frame = *std::move(frame),
                                 output = *std::move(output)]() mutable {
@@ -164,6 +168,10 @@ void LocalStream::EncodeFrame(VideoFrame frame, const EngineOutput& output) {
                          config_.options, width, height)
           : EncodeResults(*frame.prompts, output.detections, config_.options,
                           width, height);
+  ObjectSightings sightings;
+  if (output.tracked.has_value()) {
+    sightings = ReadSightings(*frame.prompts, *output.tracked);
+  }
   const absl::Time end = core_.clock.Now();
   core_.metrics.post_seconds.Observe(end - start);
   core_.metrics.frame_age_seconds.Observe(end - frame.arrived);
@@ -197,6 +205,9 @@ void LocalStream::EncodeFrame(VideoFrame frame, const EngineOutput& output) {
   {
     const absl::MutexLock lock(&mutex_);
     --turns_;
+    if (output.tracked.has_value()) {
+      followed_.End(frame.index, std::move(sightings));
+    }
     if (!encoded.ok()) {
       if (sequencer_.Drop(frame.index, DropReason::kEngine)) {
         Count(DropReason::kEngine);

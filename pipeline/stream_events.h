@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "pipeline/media/media_root.h"
+#include "pipeline/resume_state.h"
 #include "pipeline/segmentation.h"
 #include "pipeline/source_failure.h"
 #include "pipeline/source_url.h"
@@ -46,6 +47,9 @@ struct StreamConfig {
   int every_nth_frame = 1;
   // Absent: each frame is on its own.
   std::optional<TrackConfig> track;
+  // With `track`: what the stream goes on with; null for nothing. `prompts` are
+  // as many as its, in its order.
+  std::shared_ptr<const ResumeState> resume = nullptr;
 };
 
 // An encoded still pushed as one frame.
@@ -80,6 +84,12 @@ struct StreamLimits {
   absl::Duration heartbeat_interval;
 };
 
+// What a stream goes on with, as its client is told.
+struct ResumedFrom {
+  int objects = 0;
+  int64_t frames_before = 0;
+};
+
 struct StreamStarted {
   std::string stream_id;
   SourceFacts source;
@@ -89,6 +99,7 @@ struct StreamStarted {
   int every_nth_frame = 1;
   std::optional<TrackConfig> track;
   StreamLimits limits;
+  std::optional<ResumedFrom> resumed = std::nullopt;
 };
 
 // Everything found for one prompt on one frame.
@@ -165,6 +176,8 @@ struct Heartbeat {};
 // The server stops; the stream is served for at most this long.
 struct GoingAway {
   absl::Duration within;
+  // Where objects are followed: what another stream can go on with.
+  std::shared_ptr<const ResumeState> resume = nullptr;
 };
 
 // Last message of every stream: frames_in = answered + dropped + refused.
@@ -173,6 +186,8 @@ struct StreamSummary {
   int64_t answered = 0;
   std::map<DropReason, int64_t> dropped;
   int64_t refused = 0;
+  // Behind GoingAway, where objects are followed.
+  std::shared_ptr<const ResumeState> resume = nullptr;
 };
 
 using StreamEvent =

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "pipeline/segmentation.h"
 #include "pipeline/stream_events.h"
 
@@ -55,6 +56,13 @@ class StreamSession {
   // Ends the stream soon with `status`; queued frames are dropped as
   // kCancelled, the summary still comes out if anybody reads it.
   virtual void Cancel(absl::Status status) = 0;
+
+  // Tells the client, once, that the stream is served until `until` at most.
+  virtual void GoAway(absl::Time until) = 0;
+
+  // Ends the stream with `status` once the frames that came in are answered;
+  // what comes later is refused with it.
+  virtual void Drain(absl::Status status) = 0;
 
   // The next event, or nothing yet.
   virtual std::optional<StreamEvent> TakeOutput() = 0;

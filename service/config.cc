@@ -18,6 +18,7 @@
 #include "service/flags.h"
 #include "service/keys/key_file.h"
 #include "service/listen_address.h"
+#include "service/resume_secret.h"
 #include "service/url_settings.h"
 #include "service/version.h"
 
@@ -45,6 +46,7 @@ class SettingsBuilder {
   std::vector<std::string> Build() {
     Addresses();
     Keys();
+    ResumeSecret();
     Tls();
     Model();
     Limits();
@@ -112,6 +114,17 @@ class SettingsBuilder {
     if (!keys.ok()) {
       Violate(absl::StrCat("--keys ", keys.status().message()));
     }
+  }
+
+  void ResumeSecret() {
+    out_.resume_secret_file = config_.resume_secret_file();
+    if (out_.resume_secret_file.empty()) return;
+    auto secret = ReadResumeSecret(out_.resume_secret_file);
+    if (!secret.ok()) {
+      return Violate(
+          absl::StrCat("--resume-secret-file ", secret.status().message()));
+    }
+    out_.server.resume_secret = *std::move(secret);
   }
 
   void Tls() {
@@ -382,6 +395,7 @@ std::string PrintServerSettings(const ServerSettings& settings) {
   config.set_reflection(settings.server.reflection);
   config.set_insecure_no_auth(settings.insecure_no_auth);
   config.set_keys_file(settings.keys_file);
+  config.set_resume_secret_file(settings.resume_secret_file);
   config.set_plaintext(settings.plaintext);
   if (settings.server.tls.enabled()) {
     auto* tls = config.mutable_tls();

@@ -28,6 +28,8 @@ struct ServerSettings {
   absl::Duration lame_duck;
   // Empty: calls need no key.
   std::string keys_file;
+  // Empty: resume tokens are this process's alone.
+  std::string resume_secret_file;
   bool insecure_no_auth = false;
   bool plaintext = false;
   bool json_logs = false;

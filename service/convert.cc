@@ -160,6 +160,11 @@ struct EventWriter {
     }
     policy->set_analyse_fps(event.analyse_fps);
     policy->set_every_nth_frame(event.every_nth_frame);
+    if (event.resumed.has_value()) {
+      started->mutable_resumed()->set_object_count(event.resumed->objects);
+      started->mutable_resumed()->set_frames_before_count(
+          event.resumed->frames_before);
+    }
     auto* limits = started->mutable_limits();
     limits->set_max_frame_size_bytes(
         static_cast<int64_t>(event.limits.max_frame_bytes));

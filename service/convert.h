@@ -24,6 +24,7 @@ v1::Mask ToProto(EncodedMask mask);
 v1::PromptResult ToProto(PromptResult result);
 v1::SegmentConceptsResponse ToProto(ConceptResponse response);
 v1::SegmentObjectsResponse ToProto(ObjectResponse response);
+// Without resume tokens, which say whose the stream is.
 v1::SegmentStreamResponse ToProto(StreamEvent event);
 v1::MaskOptions ToProto(const MaskOptions& options);
 

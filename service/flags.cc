@@ -60,6 +60,10 @@ void AddSecurityFlags(CLI::App* app, ServerConfig* config) {
   AddTlsFile(app, "--tls-client-ca",
              "Ask clients for certificates that these have signed, PEM", config,
              &TlsConfig::mutable_client_ca_file);
+  AddText(app, "--resume-secret-file",
+          "Secret that servers share to go on with each other's streams "
+          "(default: a random one)",
+          config->mutable_resume_secret_file());
   app->add_flag_callback(
       "--plaintext", [config] { config->set_plaintext(true); },
       "Go without TLS beyond loopback: whoever is on the way reads everything, "

@@ -138,6 +138,12 @@ int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
        settings.segmenter.url_gate.allow_http,
        !settings.segmenter.url_gate.networks.empty()});
   if (!endpoint.ok()) return Refuse(endpoint.status());
+  if (settings.resume_secret_file.empty()) {
+    log.Log(LogLevel::kInfo, "resume_secret_random",
+            {{"why",
+              "no other server goes on with this one's streams; "
+              "--resume-secret-file FILE lets those that share it"}});
+  }
   log.Log(LogLevel::kInfo, "loading",
           {{"model", WhatIsLoaded(settings.engine)},
            {"device", settings.engine.device}});

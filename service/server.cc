@@ -12,6 +12,8 @@
 #include "inference/base/clock.h"
 #include "inference/base/status_macros.h"
 #include "service/process_facts.h"
+#include "service/resume_secret.h"
+#include "service/resume_tokens.h"
 #include "service/rpc/call_log.h"
 #include "service/rpc/completion_loop.h"
 #include "service/rpc/server_credentials.h"
@@ -32,6 +34,17 @@ constexpr int kMaxSendBytes = 64 << 20;
 constexpr absl::Duration kFarewell = absl::Seconds(2);
 constexpr int kMaxMetadataBytes = 32 << 10;
 
+// gRPC takes the largest int for "never".
+int Milliseconds(absl::Duration duration) {
+  return static_cast<int>(std::min(absl::ToInt64Milliseconds(duration),
+                                   int64_t{std::numeric_limits<int>::max()}));
+}
+
+// What calls have left from the moment that their connection is asked to go.
+absl::Duration ConnectionGrace(const Server::Options& options) {
+  return std::max(options.least_connection_grace, options.max_connection_age);
+}
+
 void SetChannelArguments(const Server::Options& options,
                          grpc::ServerBuilder* builder) {
   builder->SetMaxReceiveMessageSize(
@@ -42,10 +55,7 @@ void SetChannelArguments(const Server::Options& options,
                    ? options.receive_memory_bytes
                    : static_cast<size_t>(UsableMemoryBytes() / 4));
   builder->SetResourceQuota(quota);
-  // gRPC takes the largest int for "never".
-  const auto age_ms = static_cast<int>(
-      std::min(absl::ToInt64Milliseconds(options.max_connection_age),
-               int64_t{std::numeric_limits<int>::max()}));
+  const int age_ms = Milliseconds(options.max_connection_age);
   const std::pair<const char*, int> arguments[] = {
       {GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_concurrent_streams},
       {GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes},
@@ -60,7 +70,8 @@ void SetChannelArguments(const Server::Options& options,
       {GRPC_ARG_HTTP2_WRITE_BUFFER_SIZE, 64 << 10},
       {GRPC_ARG_MAX_CONNECTION_IDLE_MS, 300'000},
       {GRPC_ARG_MAX_CONNECTION_AGE_MS, age_ms},
-      {GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, 600'000}};
+      {GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
+       Milliseconds(ConnectionGrace(options))}};
   for (const auto& [name, value] : arguments) {
     builder->AddChannelArgument(name, value);
   }
@@ -84,13 +95,19 @@ absl::Status LoadReflection() {
 class GrpcServer final : public Server {
  public:
   GrpcServer(const Options& options, std::unique_ptr<Segmenter> segmenter,
-             RpcMetrics& metrics)
+             RpcMetrics& metrics, Secret resume_secret)
       : log_(metrics, options.log, clock_),
         segmenter_(std::move(segmenter)),
         validator_(options.limits, segmenter_->tokenizer(),
                    segmenter_->engine_info(), options.media_root,
                    options.aliases),
         calls_(*segmenter_, validator_, options.version),
+        tokens_(
+            {.secret = std::move(resume_secret),
+             .model_fingerprint = segmenter_->engine_info().model_fingerprint},
+            clock_),
+        stream_rules_{tokens_, ConnectionGrace(options),
+                      options.connection_notice},
         uploads_(options.limits.max_uploading_bytes),
         authenticator_(options.authenticator) {}
 
@@ -175,7 +192,8 @@ class GrpcServer final : public Server {
     ListenTo(RpcMethod::kGetServerInfo, &WireService::RequestGetServerInfo,
              &SegmentationCalls::GetServerInfo);
     UploadCall::Listen(loop_, service_, calls_, uploads_, log_, authenticator_);
-    StreamCall::Listen(loop_, service_, calls_, log_, authenticator_);
+    StreamCall::Listen(loop_, service_, calls_, stream_rules_, log_,
+                       authenticator_);
   }
 
   RealClock clock_;
@@ -183,6 +201,8 @@ class GrpcServer final : public Server {
   std::unique_ptr<Segmenter> segmenter_;
   const RequestValidator validator_;
   const SegmentationCalls calls_;
+  const ResumeTokens tokens_;
+  const StreamRules stream_rules_;
   UploadBudget uploads_;
   Authenticator* const authenticator_;
   WireService service_;
@@ -198,8 +218,12 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     const Options& options, std::unique_ptr<Segmenter> segmenter,
     RpcMetrics& metrics) {
   if (options.reflection) SAM3_RETURN_IF_ERROR(LoadReflection());
-  auto server =
-      std::make_unique<GrpcServer>(options, std::move(segmenter), metrics);
+  Secret secret = options.resume_secret;
+  if (secret.empty()) {
+    SAM3_ASSIGN_OR_RETURN(secret, RandomResumeSecret());
+  }
+  auto server = std::make_unique<GrpcServer>(options, std::move(segmenter),
+                                             metrics, std::move(secret));
   const absl::Status bound = server->Bind(options);
   if (!bound.ok()) return bound;
   return server;

@@ -10,6 +10,7 @@
 #include "pipeline/segmenter.h"
 #include "service/concept_aliases.h"
 #include "service/keys/authenticator.h"
+#include "service/keys/secret.h"
 #include "service/limits.h"
 #include "service/rpc/rpc_metrics.h"
 #include "service/segmentation_calls.h"
@@ -28,8 +29,12 @@ class Server {
     int poller_threads = 2;
     // Calls at a time on one connection; more wait in the client.
     int max_concurrent_streams = 128;
-    // Then a connection is asked to go; its calls are cut ten minutes later.
+    // Then a connection is asked to go; its calls are cut after as much time
+    // again, but not before `least_connection_grace`. Streams are told twice
+    // `connection_notice` before that, and end `connection_notice` before it.
     absl::Duration max_connection_age = absl::InfiniteDuration();
+    absl::Duration least_connection_grace = absl::Minutes(10);
+    absl::Duration connection_notice = absl::Seconds(30);
     // For messages under way; 0 is a quarter of what the process may use.
     size_t receive_memory_bytes = 0;
     bool reflection = false;
@@ -48,10 +53,14 @@ class Server {
     Authenticator* authenticator = nullptr;
     // Plaintext unless it is enabled.
     TlsSettings tls;
+    // What resume tokens are signed with, at least 32 bytes. Empty: a random
+    // secret, with which no other server takes them.
+    Secret resume_secret;
   };
 
   // Starts serving `segmenter`, which the server takes over. `metrics` must
-  // outlive the server. UNAVAILABLE when the address cannot be bound.
+  // outlive the server. UNAVAILABLE when the address cannot be bound, INTERNAL
+  // when the system has no random numbers.
   // The files of `options.tls` should have been checked.
   static absl::StatusOr<std::unique_ptr<Server>> Start(
       const Options& options, std::unique_ptr<Segmenter> segmenter,

@@ -22,6 +22,11 @@ std::vector<PropagatedObject> WithoutHoles(
   return objects;
 }
 
+std::vector<float> AsPrompt(std::vector<float> logits) {
+  for (float& value : logits) value = value >= kPrompted ? 1.0f : 0.0f;
+  return logits;
+}
+
 }  // namespace
 
 ConceptFrame::ConceptFrame(int64_t frame, int width, int height,
@@ -66,10 +71,12 @@ std::vector<float> ConceptFrame::MemoryLogits(const MemoryWrite& write) const {
 }
 
 std::vector<float> ConceptFrame::BirthMask(const ObjectDetection& birth) const {
-  std::vector<float> mask =
-      detections_[static_cast<size_t>(birth.detection)]->mask.values;
-  for (float& value : mask) value = value >= kPrompted ? 1.0f : 0.0f;
-  return mask;
+  return AsPrompt(
+      detections_[static_cast<size_t>(birth.detection)]->mask.values);
+}
+
+std::vector<float> ConceptFrame::SeedMask(int64_t id) const {
+  return AsPrompt(Object(id).logits);
 }
 
 TrackedFrame ConceptFrame::Answer(std::vector<TrackEvent> events) const {

@@ -40,6 +40,9 @@ class ConceptFrame {
   // detection is a little surer than even.
   std::vector<float> BirthMask(const ObjectDetection& birth) const;
 
+  // The same of an object that goes on from a seed.
+  std::vector<float> SeedMask(int64_t id) const;
+
   // What the stream is told, `events` of before this frame first.
   TrackedFrame Answer(std::vector<TrackEvent> events) const;
 

@@ -26,6 +26,26 @@ Track& TrackTable::Mutable(int64_t id) {
   return found->second;
 }
 
+void TrackTable::Restore(int64_t id, int prompt, float score,
+                         TrackPhase phase) {
+  SAM3_CHECK(last_frame_ < 0 && !Contains(id));
+  Track track;
+  track.prompt = prompt;
+  track.birth_score = score;
+  track.keep_alive = options_.keep_alive_initial;
+  track.phase = phase;
+  if (phase != TrackPhase::kTentative) {
+    track.birth_frame =
+        -std::max(options_.hotstart_frames, options_.confirmation_delay_frames);
+  }
+  tracks_.emplace(id, std::move(track));
+  StartIdsAt(id + 1);
+}
+
+void TrackTable::StartIdsAt(int64_t next) {
+  next_id_ = std::max(next_id_, next);
+}
+
 int64_t TrackTable::Add(int64_t frame, int prompt, float score,
                         std::vector<TrackEvent>* events) {
   const int64_t id = next_id_++;

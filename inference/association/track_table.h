@@ -76,6 +76,13 @@ class TrackTable {
   bool Contains(int64_t id) const { return tracks_.contains(id); }
   const Track& at(int64_t id) const;
 
+  // Takes over an object of another table, before the first frame. A tentative
+  // one is as young as if it were born on that frame, the others are too old
+  // for what is done to young ones; all other counters start anew.
+  void Restore(int64_t id, int prompt, float score, TrackPhase phase);
+  // Ids below `next` are taken.
+  void StartIdsAt(int64_t next);
+
   // The new object's id.
   int64_t Add(int64_t frame, int prompt, float score,
               std::vector<TrackEvent>* events);

@@ -215,8 +215,8 @@ class TorchEngine final : public Engine {
   }
 
   std::shared_ptr<StreamTracks> NewTracks(
-      const AssociationOptions& options) override {
-    return std::make_shared<TorchTracks>(options);
+      const AssociationOptions& options, TrackSeeds seeds) override {
+    return std::make_shared<TorchTracks>(options, std::move(seeds));
   }
 
   absl::StatusOr<std::vector<TrackedFrame>> Track(

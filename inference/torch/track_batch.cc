@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "inference/association/concept_frame.h"
+#include "inference/association/seed_propagation.h"
 #include "inference/torch/torch_image.h"
 
 namespace sam3 {
@@ -29,8 +30,11 @@ class FrameStep {
     const int64_t window =
         std::min<int64_t>(tracks_.frames + 1, config.tracker->pointer_count);
     for (const int64_t id : table_.ids()) {
+      const auto bank = tracks_.banks.find(id);
+      if (bank == tracks_.banks.end()) continue;
       queries_.push_back(
-          {&features_, &tracks_.banks.at(id), tracks_.frames, window, {}});
+          {&features_, &bank->second, tracks_.frames, window, {}});
+      ids_.push_back(id);
     }
   }
 
@@ -39,23 +43,27 @@ class FrameStep {
   // The rows of `all`, from `first` on, are this stream's objects.
   TrackedFrame Associate(const TrackerHead& head, const TrackedObjects& all,
                          const at::Tensor& host_logits, int64_t first) {
-    const std::vector<int64_t> ids = table_.ids();
     const at::Tensor scores =
         all.object_logit.defined() ? all.object_logit.cpu() : at::Tensor();
-    std::vector<PropagatedObject> objects;
-    for (size_t i = 0; i < ids.size(); ++i) {
+    std::vector<PropagatedObject> objects = StartSeeds();
+    for (size_t i = 0; i < ids_.size(); ++i) {
       const int64_t row = first + static_cast<int64_t>(i);
       const at::Tensor mask = host_logits[row];
       const float* values = mask.const_data_ptr<float>();
-      objects.push_back(
-          {ids[i], scores[row].item<float>(), {values, values + mask.numel()}});
-      rows_[ids[i]] = row;
+      objects.push_back({ids_[i],
+                         scores[row].item<float>(),
+                         {values, values + mask.numel()}});
+      rows_[ids_[i]] = row;
     }
+    std::sort(objects.begin(), objects.end(),
+              [](const PropagatedObject& a, const PropagatedObject& b) {
+                return a.id < b.id;
+              });
     const int side = config_.mask_size();
     const ConceptFrame frame(tracks_.frames, side, side, item_.prompts,
                              std::move(objects), &table_);
     Remember(head, all, frame);
-    Bear(head, frame);
+    Describe(head, frame);
     return frame.Answer(std::move(dropped_));
   }
 
@@ -68,6 +76,12 @@ class FrameStep {
                        std::move(write.memory), std::move(write.pointer));
     }
     tracks_.table = std::move(table_);
+    const auto waits = [this](const TrackSeed& seed) {
+      return tracks_.table.Contains(seed.id) && !started_.contains(seed.id);
+    };
+    tracks_.seeds.erase(std::stable_partition(tracks_.seeds.begin(),
+                                              tracks_.seeds.end(), waits),
+                        tracks_.seeds.end());
     ++tracks_.frames;
   }
 
@@ -93,6 +107,20 @@ class FrameStep {
     }
   }
 
+  // What seeds are on this frame; those that have a mask are remembered with
+  // it.
+  std::vector<PropagatedObject> StartSeeds() {
+    std::vector<PropagatedObject> objects =
+        PropagateSeeds(tracks_.seeds, table_, item_.prompts);
+    for (const PropagatedObject& object : objects) {
+      if (std::any_of(object.logits.begin(), object.logits.end(),
+                      [](float logit) { return logit > 0; })) {
+        started_.insert(object.id);
+      }
+    }
+    return objects;
+  }
+
   // [N, side, side] on the device.
   at::Tensor ToDevice(const std::vector<std::vector<float>>& masks) const {
     const int64_t side = config_.mask_size();
@@ -108,19 +136,22 @@ class FrameStep {
                 const ConceptFrame& frame) {
     const FramePlan& plan = frame.plan();
     gone_.insert(gone_.end(), plan.removals.begin(), plan.removals.end());
-    if (plan.memory.empty()) return;
+    std::vector<int64_t> ids;
     std::vector<std::vector<float>> masks;
     std::vector<float> present;
     for (const MemoryWrite& write : plan.memory) {
+      if (!rows_.contains(write.id)) continue;
+      ids.push_back(write.id);
       masks.push_back(frame.MemoryLogits(write));
       present.push_back(write.present ? kPresent : -kPresent);
     }
+    if (ids.empty()) return;
     const at::Tensor memory =
         head.Remember(features_, ToDevice(masks),
                       at::tensor(present).to(features_.coarse.device()),
                       /*described=*/false);
-    for (size_t i = 0; i < plan.memory.size(); ++i) {
-      const int64_t id = plan.memory[i].id;
+    for (size_t i = 0; i < ids.size(); ++i) {
+      const int64_t id = ids[i];
       const bool promoted = std::any_of(
           plan.reconditioned.begin(), plan.reconditioned.end(),
           [id](const ObjectDetection& object) { return object.id == id; });
@@ -129,23 +160,29 @@ class FrameStep {
     }
   }
 
-  void Bear(const TrackerHead& head, const ConceptFrame& frame) {
-    const std::vector<ObjectDetection>& births = frame.plan().births;
-    if (births.empty()) return;
+  // Memories of objects that masks describe: new ones, and those of seeds.
+  void Describe(const TrackerHead& head, const ConceptFrame& frame) {
+    std::vector<int64_t> ids;
     std::vector<std::vector<float>> masks;
-    masks.reserve(births.size());
-    for (const ObjectDetection& birth : births) {
+    for (const int64_t id : started_) {
+      if (!table_.Contains(id)) continue;
+      ids.push_back(id);
+      masks.push_back(frame.SeedMask(id));
+    }
+    for (const ObjectDetection& birth : frame.plan().births) {
+      ids.push_back(birth.id);
       masks.push_back(frame.BirthMask(birth));
     }
+    if (ids.empty()) return;
     const at::Tensor given = ToDevice(masks);
-    const TrackedObjects born = head.StartFromMasks(features_, given);
+    const TrackedObjects objects = head.StartFromMasks(features_, given);
     const at::Tensor memory =
-        head.Remember(features_, head.GivenLogits(given), born.object_logit,
+        head.Remember(features_, head.GivenLogits(given), objects.object_logit,
                       /*described=*/true);
-    for (size_t i = 0; i < births.size(); ++i) {
+    for (size_t i = 0; i < ids.size(); ++i) {
       const auto row = static_cast<int64_t>(i);
-      writes_.push_back({births[i].id, true, memory[row].clone(),
-                         born.pointers[row].clone()});
+      writes_.push_back(
+          {ids[i], true, memory[row].clone(), objects.pointers[row].clone()});
     }
   }
 
@@ -155,6 +192,8 @@ class FrameStep {
   const ObjectFeatures features_;
   TrackTable table_;
   std::vector<TrackQuery> queries_;
+  std::vector<int64_t> ids_;         // of the queries
+  std::set<int64_t> started_;        // seeds that have a mask on this frame
   std::map<int64_t, int64_t> rows_;  // of objects in the batch
   std::vector<int64_t> gone_;
   std::vector<TrackEvent> dropped_;
@@ -163,8 +202,19 @@ class FrameStep {
 
 }  // namespace
 
+TorchTracks::TorchTracks(const AssociationOptions& options, TrackSeeds start)
+    : table(options), seeds(std::move(start.objects)) {
+  for (const TrackSeed& seed : seeds) {
+    table.Restore(seed.id, seed.prompt, seed.score, seed.phase);
+  }
+  table.StartIdsAt(start.next_id);
+}
+
 size_t TorchTracks::size_bytes() const {
   size_t bytes = 0;
+  for (const TrackSeed& seed : seeds) {
+    bytes += seed.mask.values.size() * sizeof(float);
+  }
   for (const auto& [id, bank] : banks) bytes += bank.size_bytes();
   return bytes;
 }

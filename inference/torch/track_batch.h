@@ -18,14 +18,17 @@ namespace sam3 {
 // A stream's objects and their memories.
 class TorchTracks final : public StreamTracks {
  public:
-  explicit TorchTracks(const AssociationOptions& options) : table(options) {}
+  TorchTracks(const AssociationOptions& options, TrackSeeds start);
 
   size_t size_bytes() const override;
   int object_count() const override { return static_cast<int>(banks.size()); }
 
   TrackTable table;
   std::map<int64_t, MemoryBank> banks;  // by object
-  int64_t frames = 0;                   // that were tracked
+  // Objects of the table that have no memory yet: a frame with a mask of theirs
+  // gives them one.
+  std::vector<TrackSeed> seeds;
+  int64_t frames = 0;  // that were tracked
 };
 
 // Follows the objects of concepts by one frame in each of several streams, as

@@ -23,10 +23,11 @@ constexpr absl::Duration kHalfCloseTime = absl::Milliseconds(500);
 }  // namespace
 
 void StreamCall::Listen(CompletionLoop& loop, WireService& service,
-                        const SegmentationCalls& calls, CallLog& log,
+                        const SegmentationCalls& calls,
+                        const StreamRules& rules, CallLog& log,
                         Authenticator* authenticator) {
   std::shared_ptr<StreamCall> call(
-      new StreamCall(loop, service, calls, log, authenticator));
+      new StreamCall(loop, service, calls, rules, log, authenticator));
   // gRPC never gives this tag back for a call that does not start.
   void* done = CompletionLoop::Tag([call](bool) { call->OnDone(); });
   call->context_.AsyncNotifyWhenDone(done);
@@ -42,7 +43,7 @@ void StreamCall::Listen(CompletionLoop& loop, WireService& service,
 }
 
 void StreamCall::OnArrived() {
-  Listen(loop_, service_, calls_, log_, authenticator_);
+  Listen(loop_, service_, calls_, rules_, log_, authenticator_);
   auto permit = AdmitCall(context_, RpcMethod::kSegmentStream, authenticator_);
   const absl::MutexLock lock(&mutex_);
   record_.peer = context_.peer();
@@ -83,6 +84,7 @@ void StreamCall::OnDone() {
     done_ = true;
     StopTimer();
     StopDebtTimer();
+    StopConnectionTimer();
     client_gone_ = context_.IsCancelled();
     if (request_context_ != nullptr && client_gone_) {
       request_context_->Cancel();
@@ -183,14 +185,58 @@ absl::Status StreamCall::ReceiveFrame() {
 }
 
 absl::Status StreamCall::Open() {
+  std::shared_ptr<ResumeState> resumed;
+  if (!incoming_.config().resume_token().empty()) {
+    SAM3_ASSIGN_OR_RETURN(ResumeState state,
+                          rules_.tokens.TakeOver(request_context_->tenant(),
+                                                 incoming_.mutable_config()));
+    resumed = std::make_shared<ResumeState>(std::move(state));
+  }
   SAM3_ASSIGN_OR_RETURN(StreamConfig config,
                         calls_.validator().ValidateStream(incoming_.config()));
+  if (resumed != nullptr) {
+    resumed->prompts = config.prompts;
+    config.resume = std::move(resumed);
+  }
   fields_ = FieldSelection(incoming_.config().fields(),
                            *v1::PromptResult::descriptor());
   SAM3_ASSIGN_OR_RETURN(
       session_,
       calls_.segmenter().OpenStream(std::move(config), request_context_, this));
+  WatchConnection();
   return absl::OkStatus();
+}
+
+void StreamCall::WatchConnection() {
+  if (rules_.connection_time == absl::InfiniteDuration()) return;
+  After(rules_.connection_time - 2 * rules_.notice, &StreamCall::TellToGo);
+}
+
+void StreamCall::After(absl::Duration delay, void (StreamCall::*act)()) {
+  if (done_) return;
+  connection_timer_ = loop_.PostAfter(delay, [self = shared_from_this(), act] {
+    const absl::MutexLock lock(&self->mutex_);
+    if (self->connection_timer_ == nullptr) return;
+    self->connection_timer_ = nullptr;
+    if (self->session_ != nullptr) (self.get()->*act)();
+  });
+}
+
+void StreamCall::TellToGo() {
+  session_->GoAway(absl::Now() + rules_.notice);
+  After(rules_.notice, &StreamCall::EndForConnection);
+}
+
+void StreamCall::EndForConnection() {
+  session_->Drain(WithRetryAfter(
+      WithReason(absl::UnavailableError("the connection has to be replaced"),
+                 reason::kDraining),
+      absl::ZeroDuration()));
+}
+
+void StreamCall::StopConnectionTimer() {
+  if (connection_timer_ != nullptr) connection_timer_->Cancel();
+  connection_timer_ = nullptr;
 }
 
 void StreamCall::Fail(absl::Status status) {
@@ -247,7 +293,7 @@ void StreamCall::Pump() {
   std::optional<StreamEvent> event = session_->TakeOutput();
   if (event.has_value()) {
     write_in_flight_ = true;
-    v1::SegmentStreamResponse response = ToProto(*std::move(event));
+    v1::SegmentStreamResponse response = ToResponse(*std::move(event));
     if (response.has_result()) {
       ++record_.results;
       fields_.Trim(response.mutable_result()->mutable_result());
@@ -265,6 +311,29 @@ void StreamCall::Pump() {
   if (!end.has_value()) return;
   if (ReasonOf(*end) == reason::kDraining && !FarewellIsOver()) return;
   Finish(*end);
+}
+
+v1::SegmentStreamResponse StreamCall::ToResponse(StreamEvent event) {
+  const auto token = [this](const std::shared_ptr<const ResumeState>& state) {
+    return state == nullptr
+               ? std::string()
+               : rules_.tokens.Issue(*state, request_context_->tenant());
+  };
+  std::string going;
+  std::string left;
+  if (const auto* away = std::get_if<GoingAway>(&event)) {
+    going = token(away->resume);
+  } else if (const auto* summary = std::get_if<StreamSummary>(&event)) {
+    left = token(summary->resume);
+  }
+  v1::SegmentStreamResponse response = ToProto(std::move(event));
+  if (!going.empty()) {
+    response.mutable_going_away()->set_resume_token(std::move(going));
+  }
+  if (!left.empty()) {
+    response.mutable_summary()->set_resume_token(std::move(left));
+  }
+  return response;
 }
 
 bool StreamCall::FarewellIsOver() {
@@ -291,6 +360,7 @@ void StreamCall::AddLimits(v1::StreamStarted::Limits* out) const {
 void StreamCall::Finish(const absl::Status& status) {
   finished_ = true;
   StopDebtTimer();
+  StopConnectionTimer();
   if (farewell_timer_ != nullptr) farewell_timer_->Cancel();
   permit_.reset();
   log_.StreamEnded(record_, status);

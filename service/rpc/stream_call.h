@@ -11,12 +11,23 @@
 #include "pipeline/stream_session.h"
 #include "service/field_selection.h"
 #include "service/keys/authenticator.h"
+#include "service/resume_tokens.h"
 #include "service/rpc/call_log.h"
 #include "service/rpc/completion_loop.h"
 #include "service/rpc/wire.h"
 #include "service/segmentation_calls.h"
 
 namespace sam3 {
+
+// What holds for every stream of a server.
+struct StreamRules {
+  const ResumeTokens& tokens;
+  // A connection may be cut so long after a call has come in on it. Streams are
+  // told twice `notice` before, and end `notice` before, so that none of their
+  // results is lost.
+  absl::Duration connection_time = absl::InfiniteDuration();
+  absl::Duration notice = absl::Seconds(30);
+};
 
 // One SegmentStream RPC: carries messages between the client and a session. At
 // most one read and one write are in flight; the next read starts only when the
@@ -30,9 +41,10 @@ namespace sam3 {
 class StreamCall final : public StreamListener,
                          public std::enable_shared_from_this<StreamCall> {
  public:
+  // Borrowed objects must outlive the call.
   static void Listen(CompletionLoop& loop, WireService& service,
-                     const SegmentationCalls& calls, CallLog& log,
-                     Authenticator* authenticator);
+                     const SegmentationCalls& calls, const StreamRules& rules,
+                     CallLog& log, Authenticator* authenticator);
 
   // StreamListener.
   void OnOutputReady() override { Wake(); }
@@ -40,11 +52,12 @@ class StreamCall final : public StreamListener,
 
  private:
   StreamCall(CompletionLoop& loop, WireService& service,
-             const SegmentationCalls& calls, CallLog& log,
-             Authenticator* authenticator)
+             const SegmentationCalls& calls, const StreamRules& rules,
+             CallLog& log, Authenticator* authenticator)
       : loop_(loop),
         service_(service),
         calls_(calls),
+        rules_(rules),
         log_(log),
         authenticator_(authenticator),
         stream_(&context_) {}
@@ -59,6 +72,15 @@ class StreamCall final : public StreamListener,
   absl::Status Receive() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status ReceiveFrame() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Open() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Ends the stream before its connection does: tells it, later stops it.
+  void WatchConnection() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void After(absl::Duration delay, void (StreamCall::*act)())
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TellToGo() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EndForConnection() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void StopConnectionTimer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  v1::SegmentStreamResponse ToResponse(StreamEvent event)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddLimits(v1::StreamStarted::Limits* out) const;
   // Starts whatever can be started.
   void Pump() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -79,6 +101,7 @@ class StreamCall final : public StreamListener,
   CompletionLoop& loop_;
   WireService& service_;
   const SegmentationCalls& calls_;
+  const StreamRules& rules_;
   CallLog& log_;
   Authenticator* const authenticator_;
   grpc::ServerContext context_;
@@ -106,6 +129,8 @@ class StreamCall final : public StreamListener,
   bool done_ ABSL_GUARDED_BY(mutex_) = false;
   // Set while the first message is waited for.
   std::shared_ptr<grpc::Alarm> first_message_timer_ ABSL_GUARDED_BY(mutex_);
+  // Set while the connection's time runs.
+  std::shared_ptr<grpc::Alarm> connection_timer_ ABSL_GUARDED_BY(mutex_);
   // Set while the client is given time to see the end.
   std::shared_ptr<grpc::Alarm> farewell_timer_ ABSL_GUARDED_BY(mutex_);
   bool farewell_over_ ABSL_GUARDED_BY(mutex_) = false;

@@ -268,6 +268,30 @@ class ProgramTest(unittest.TestCase):
             self.assertIn("keys_file", again.stdout)
             self.assertIn("private_key_file", again.stdout)
 
+    def test_a_resume_secret_needs_a_length(self):
+        with tempfile.TemporaryDirectory() as folder:
+            secret = pathlib.Path(folder) / "secret"
+            flags = ("--resume-secret-file", str(secret))
+            missing = run(SERVER, *flags, "--check-config")
+            self.assertEqual(missing.returncode, 1)
+            self.assertIn("--resume-secret-file", missing.stderr)
+            secret.write_text("x" * 31 + "\n")
+            short = run(SERVER, *flags, "--check-config")
+            self.assertEqual(short.returncode, 1)
+            self.assertIn("has 31 bytes", short.stderr)
+            secret.write_text("x" * 32 + "\n")
+            good = run(SERVER, *flags, "--print-config")
+            self.assertEqual(good.returncode, 0, good.stderr)
+            self.assertIn(f'resume_secret_file: "{secret}"', good.stdout)
+            with RunningServer(*self.engine, *flags) as server:
+                pass
+            self.assertNotIn("resume_secret_random", "".join(server.log))
+        with RunningServer(*self.engine) as server:
+            pass
+        log = "".join(server.log)
+        self.assertEqual(log.count("resume_secret_random"), 1)
+        self.assertIn("--resume-secret-file", log)
+
     def test_keys_are_made_listed_and_revoked(self):
         with tempfile.TemporaryDirectory() as folder:
             keys = str(pathlib.Path(folder) / "keys.json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import time
 from dataclasses import dataclass
 from types import TracebackType
 from typing import (Any, Callable, Iterator, Literal, Optional, Sequence, Type,
@@ -194,7 +195,8 @@ class Client:
                mask_format: Union[MaskFormat, MaskOptions] = "rle",
                analyse_fps: float = 0.0, every_nth_frame: int = 0,
                track: bool = False, confirmation_delay_frames: int = 0,
-               max_objects: int = 0, frame_format: FileFormat = "jpeg", frame_quality: int = 95,
+               max_objects: int = 0, resume: Optional[bool] = None,
+               frame_format: FileFormat = "jpeg", frame_quality: int = 95,
                model_id: str = "", timeout: Optional[float] = None) -> Stream:
         """Answers prompts on every frame of a video; see Stream.
 
@@ -205,9 +207,11 @@ class Client:
         what is found: instances have an `object_id`, and frames tell
         `object_events`; a new object is tentative for
         `confirmation_delay_frames` (0..15), and at most `max_objects` are
-        followed at a time (0 is the server's 64). Arrays become
-        files of `frame_format`: a frame may have 4 MiB by default, which a PNG
-        soon exceeds. `timeout` ends the whole stream; None is no limit.
+        followed at a time (0 is the server's 64). `resume`: a stream that
+        tracks goes on elsewhere when its server stops (see Stream); None, the
+        default, does so for pictures and addresses, whose stream can be cut,
+        and True insists on it. Arrays become files of `frame_format`: a frame
+        may have 4 MiB by default, which a PNG soon exceeds. `timeout` ends the whole stream; None is no limit.
         """
         if delivery not in _DELIVERIES:
             raise ValueError("delivery is \"latest\" or \"every\", not "
@@ -223,10 +227,18 @@ class Client:
             confirmation_delay_frames=confirmation_delay_frames,
             max_objects=max_objects, model_id=model_id)
         describe_source(source, config)
+        can_resume = track and config.WhichOneof("source") in (
+            "pushed_frames", "url")
+        if resume and not can_resume:
+            raise ValueError("only a stream of pictures or of an address that "
+                             "tracks can resume")
+        deadline = None if timeout is None else time.monotonic() + timeout
         return Stream(
             lambda requests: self._stub.SegmentStream(
-                requests, timeout=timeout, metadata=self._metadata),
-            config, pull_requests(source, frame_format, frame_quality))
+                requests, metadata=self._metadata, timeout=None
+                if deadline is None else max(0, deadline - time.monotonic())),
+            config, pull_requests(source, frame_format, frame_quality),
+            can_resume and resume is not False)
 
     def explain(self, prompts: _Prompts, image: Optional[ImageLike] = None, *,
                 threshold: Optional[float] = None,

@@ -22,7 +22,7 @@ class RetryPolicy:
     Repeated is only what fails with UNAVAILABLE or RESOURCE_EXHAUSTED and a
     delay that the server names (google.rpc.RetryInfo): after that delay and up
     to a quarter more, so that clients do not come back together. Streams are
-    never repeated. When a bound is reached the last error is raised.
+    not repeated. When a bound is reached the last error is raised.
     """
 
     max_attempts: int = 4

@@ -1,20 +1,30 @@
-"""One SegmentStream call: pulls its source, yields events."""
+"""A stream: pulls its source, yields events, over one call or several."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Callable, Iterator, Optional, Sequence, Type, Union
 
 import grpc
 
 from sam3_client._proto.sam3.v1 import stream_pb2
-from sam3_client.errors import error_from_call
+from sam3_client.errors import Sam3Error, error_from_call
 from sam3_client.prompts import PromptLike, prompts_to_proto
-from sam3_client.stream_events import EventReader, StreamEvent, StreamSummary
+from sam3_client.resumable_frames import ResumableFrames
+from sam3_client.stream_account import StreamAccount
+from sam3_client.stream_events import (EventReader, FrameRefused, GoingAway,
+                                       StreamEvent, StreamStarted,
+                                       StreamSummary)
 
 Request = stream_pb2.SegmentStreamRequest
+_DRAINING = "DRAINING"
+_SECONDS_BETWEEN_ATTEMPTS = 0.2
+# A token is good for a minute.
+_MOST_SECONDS_BETWEEN_CALLS = 50.0
 
 
 class Stream(Iterator[StreamEvent]):
@@ -27,6 +37,12 @@ class Stream(Iterator[StreamEvent]):
     sent is answered, then the exception is raised here. A stream that the
     server ends before its time raises Sam3Error.
 
+    A stream that resumes survives its server. When that is about to stop, what
+    it took is answered, and the stream goes on at the same address: prompts and
+    object ids stay, frames are counted on, each is answered once, and another
+    StreamStarted names the new call. Where no other server takes it in time,
+    Sam3Error is raised.
+
     Leaving the `with` block, `close()`, or dropping the last reference cancels
     what is not finished.
     """
@@ -36,30 +52,51 @@ class Stream(Iterator[StreamEvent]):
 
     def __init__(self, open_call: Callable[[Iterator[Request]], Any],
                  config: stream_pb2.StreamConfig,
-                 inputs: Optional[Iterator[Request]]):
-        self._requests = _Requests(Request(config=config), inputs)
-        self._reader = EventReader()
-        self._call = open_call(self._requests)
+                 inputs: Optional[Iterator[Request]], resumes: bool = False):
+        self._open_call = open_call
+        self._config = config
+        self._inputs = inputs
+        self._resumes = resumes
+        self._frames = (ResumableFrames(inputs)
+                        if resumes and inputs is not None else None)
+        self._account = StreamAccount()
+        self._opened_at = time.monotonic()
+        self._changing = threading.Lock()
+        # Set from the moment that the server says it stops until another call
+        # has begun: what that needs, by when, and what is to be sent on it.
+        self._token = b""
+        self._begin_until = 0.0
+        self._attempts = 0
+        self._held: list[Request] = []
+        # Of a call that another one is to follow.
+        self._kept_summary: Optional[StreamSummary] = None
+        self._finished = self._closed = False
+        self._start_call(config)
 
     def __next__(self) -> StreamEvent:
-        try:
-            for message in self._call:
-                event = self._reader.read(message)
-                if event is None:
-                    continue
-                if isinstance(event, StreamSummary):
-                    self.summary = event
-                    # The server waits a moment for those who still send.
-                    self._requests.finish()
-                return event
-        except grpc.RpcError as error:
-            if self._requests.closed:
-                raise StopIteration from None
+        while True:
+            failed = None
+            try:
+                for message in self._call:
+                    event = self._take(message)
+                    if event is not None:
+                        return event
+            except grpc.RpcError as error:
+                failed = error_from_call(error)
+            if self._closed:
+                raise StopIteration
+            if self._is_to_go_on(failed):
+                self._resume()
+                continue
+            if failed is None and self._kept_summary is not None:
+                self.summary, self._kept_summary = self._kept_summary, None
+                return self.summary
             self.close()
+            # A call that was told to end has ended well with its summary.
+            if self._token and self.summary is not None:
+                failed = None
             # An input that broke off may be why the server complains.
-            raise self._take_failure() or error_from_call(error) from None
-        self.close()
-        raise self._take_failure() or StopIteration
+            raise self._take_failure() or failed or StopIteration
 
     def update_prompts(self,
                        add: Union[PromptLike, Sequence[PromptLike]] = (),
@@ -67,17 +104,31 @@ class Stream(Iterator[StreamEvent]):
         """Sent before the next picture; PromptsUpdated or PromptRejected
         answers. New prompts need ids that are new; `remove` takes ids.
         ValueError when the input has ended."""
-        self._requests.send(Request(prompt_update=stream_pb2.PromptUpdate(
-            add=prompts_to_proto(add), remove_prompt_ids=remove)))
+        request = Request(prompt_update=stream_pb2.PromptUpdate(
+            add=prompts_to_proto(add), remove_prompt_ids=remove))
+        with self._changing:
+            if self._token and not self._finished:
+                self._held.append(request)
+            else:
+                self._requests.send(request)
 
     def finish(self) -> None:
         """Ends the input: what was sent is answered, the summary follows."""
-        self._requests.finish()
+        with self._changing:
+            self._finished = True
+            if self._frames is not None:
+                self._frames.end()
+            self._requests.finish()
 
     def close(self) -> None:
         """Cancels; the server forgets the stream. Does nothing at its end."""
-        self._requests.close()
-        self._call.cancel()
+        with self._changing:
+            self._closed = True
+            requests, call = self._requests, self._call
+        requests.close()
+        call.cancel()
+        if self._frames is not None:
+            self._frames.close()
 
     def __enter__(self) -> Stream:
         return self
@@ -92,8 +143,104 @@ class Stream(Iterator[StreamEvent]):
         if hasattr(self, "_call"):
             self.close()
 
+    def _start_call(self, config: stream_pb2.StreamConfig) -> None:
+        self._reader = EventReader()
+        inputs = (self._inputs if self._frames is None
+                  else self._frames.next_call())
+        self._requests = _Requests(Request(config=config), inputs)
+        self._call = self._open_call(self._requests)
+
+    def _take(self, message: stream_pb2.SegmentStreamResponse
+              ) -> Optional[StreamEvent]:
+        event = self._reader.read(message)
+        if event is None:
+            return None
+        if self._resumes:
+            event = self._take_in_chain(message, event)
+        if isinstance(event, StreamSummary):
+            self.summary = event
+            # The server waits a moment for those who still send.
+            self._requests.finish()
+        return event
+
+    def _take_in_chain(self, message: stream_pb2.SegmentStreamResponse,
+                       event: StreamEvent) -> Optional[StreamEvent]:
+        """None for what concerns one call of several."""
+        if isinstance(event, GoingAway) and message.going_away.resume_token:
+            self._leave(message.going_away.resume_token)
+            return None
+        if isinstance(event, StreamStarted):
+            self._arrive()
+            return event
+        if (self._token and isinstance(event, FrameRefused)
+                and event.error.reason == _DRAINING):
+            # It came too late, and goes to the next server.
+            return None
+        event = self._account.add(event)
+        if self._frames is not None:
+            self._frames.account_for(self._account.last_in_call())
+        if isinstance(event, StreamSummary) and self._token:
+            self._remember(message.summary.resume_token or self._token)
+            if self._has_more():
+                self._requests.finish()
+                self._kept_summary = event
+                return None
+        return event
+
+    def _leave(self, token: bytes) -> None:
+        with self._changing:
+            self._remember(token)
+            # A server that reads its source itself serves as long as it can.
+            if self._frames is not None:
+                self._requests.finish()
+
+    def _remember(self, token: bytes) -> None:
+        self._token = token
+        self._begin_until = time.monotonic() + _MOST_SECONDS_BETWEEN_CALLS
+
+    def _arrive(self) -> None:
+        with self._changing:
+            self._token, self._kept_summary, self._attempts = b"", None, 0
+            held, self._held = self._held, []
+            # The last frame may have been sent already.
+            with suppress(ValueError):
+                for request in held:
+                    self._requests.send(request)
+
+    def _has_more(self) -> bool:
+        return (self._frames.left if self._frames is not None
+                else not self._finished)
+
+    def _is_to_go_on(self, failed: Optional[Sam3Error]) -> bool:
+        if not self._token or self.summary is not None:
+            return False
+        goes_on = self._kept_summary is not None
+        if failed is None:
+            # A source that the server reads itself has come to its end.
+            return goes_on and self._frames is not None
+        passes = failed.code == grpc.StatusCode.UNAVAILABLE or (
+            failed.code == grpc.StatusCode.RESOURCE_EXHAUSTED
+            and failed.reason != "SLOW_CONSUMER")
+        return (passes and time.monotonic() < self._begin_until
+                and (goes_on or self._has_more()))
+
+    def _resume(self) -> None:
+        if self._attempts > 0:
+            time.sleep(_SECONDS_BETWEEN_ATTEMPTS)
+        self._attempts += 1
+        self._account.next_call(time.monotonic() - self._opened_at)
+        config = stream_pb2.StreamConfig()
+        config.CopyFrom(self._config)
+        config.ClearField("prompts")
+        config.resume_token = self._token
+        with self._changing:
+            if not self._closed:
+                self._start_call(config)
+
     def _take_failure(self) -> Optional[BaseException]:
         failure, self._requests.failure = self._requests.failure, None
+        if failure is None and self._frames is not None:
+            failure, self._frames.failure = self._frames.failure, None
         return failure
 
 

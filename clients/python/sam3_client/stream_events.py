@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StreamStarted:
-    """First event."""
+    """First event, and where a stream goes on with another server."""
 
     stream_id: str
     """Names the stream in the server's logs."""
@@ -28,6 +28,8 @@ class StreamStarted:
     height: int
     frame_rate: float
     """Nominal; 0 when not known yet."""
+    resumed_objects: Optional[int] = None
+    """Where it goes on: how many objects were taken over."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,8 @@ class SourceEvent:
 
 @dataclass(frozen=True)
 class GoingAway:
-    """The server is about to stop; open a new stream elsewhere."""
+    """The server is about to stop; open a new stream elsewhere. Not told of a
+    stream that resumes: it does that."""
 
     within: float
     """Seconds for which this stream is served as before, at most."""
@@ -176,8 +179,10 @@ class EventReader:
             return self._read_result(message.result)
         if kind == "started":
             started = message.started
-            return StreamStarted(started.stream_id, started.width_px,
-                                 started.height_px, started.frame_rate)
+            return StreamStarted(
+                started.stream_id, started.width_px, started.height_px,
+                started.frame_rate, started.resumed.object_count
+                if started.HasField("resumed") else None)
         if kind == "dropped":
             dropped = message.dropped
             return FramesDropped(dropped.first_frame_index,

@@ -19,12 +19,13 @@ SERVER = os.environ["SAM3_SERVER"]
 
 
 class RunningServer:
-    """Started with `flags`, ready when constructed, stopped at the end."""
+    """Started with `flags`, ready when constructed, stopped at the end; at an
+    address that is free unless one is given."""
 
-    def __init__(self, *flags: str):
+    def __init__(self, *flags: str, address: str = f"{LOCAL}:0"):
         self.metrics_port = free_port()
         self.process = subprocess.Popen(
-            [SERVER, "--fake-engine", "--listen", f"{LOCAL}:0",
+            [SERVER, "--fake-engine", "--listen", address,
              "--health-listen", f"{LOCAL}:0", "--metrics-listen",
              f"{LOCAL}:{self.metrics_port}", "--http-listen", "none", *flags],
             stderr=subprocess.PIPE, text=True)

@@ -45,6 +45,34 @@ TEST(TrackTableTest, IdsAscendFromZeroAndAreNeverReused) {
   EXPECT_EQ(table.at(2).birth_score, 0.7f);
 }
 
+TEST(TrackTableTest, RestoredObjectsKeepTheirIdsAndAreNoLongerYoung) {
+  AssociationOptions options;
+  options.confirmation_delay_frames = 3;
+  TrackTable table(options);
+  Events events;
+  table.Restore(4, 1, 0.9f, TrackPhase::kConfirmed);
+  table.Restore(9, 0, 0.8f, TrackPhase::kTentative);
+  table.Restore(6, 0, 0.7f, TrackPhase::kLost);
+  table.StartIdsAt(12);
+  table.StartIdsAt(11);
+  EXPECT_THAT(table.ids(), ElementsAre(4, 6, 9));
+  EXPECT_EQ(table.at(4).prompt, 1);
+  EXPECT_EQ(table.at(4).birth_score, 0.9f);
+  EXPECT_EQ(table.at(4).keep_alive, options.keep_alive_initial);
+  // Only the tentative one can still be found false, and is on trial anew.
+  for (int frame = 0; frame < 8; ++frame) {
+    table.Count(Unmatched(frame, {4, 6, 9}));
+    if (frame < 3) table.Advance(frame, 9, true, &events);
+  }
+  EXPECT_THAT(events, IsEmpty());
+  EXPECT_THAT(table.FalseInHotstart(7), ElementsAre(9));
+  table.Advance(7, 9, true, &events);
+  table.Advance(7, 6, true, &events);
+  EXPECT_THAT(events, ElementsAre(TrackEvent{9, 0, TrackPhase::kConfirmed},
+                                  TrackEvent{6, 0, TrackPhase::kRecovered}));
+  EXPECT_EQ(table.Add(8, 0, 0.9f, &events), 12);
+}
+
 TEST(TrackTableTest, EightUnmatchedFramesOfFifteenRemove) {
   TrackTable table({});
   Events events;

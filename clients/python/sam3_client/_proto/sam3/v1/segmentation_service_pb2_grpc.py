@@ -111,7 +111,19 @@ class SegmentationServiceServicer(object):
         server: summary{frames_in_count: 2, answered_count: 2}   OK
 
         A server that is about to stop says so by `going_away` and ends the stream
-        a while later with `summary` and UNAVAILABLE.
+        a while later with `summary` and UNAVAILABLE (DRAINING). So does one that
+        limits the age of connections, in good time. No result is lost when the
+        client then half-closes, reads to the end, and opens another stream with
+        what it has not sent and with frames that were refused with DRAINING or that
+        `summary` does not count. With TASK_TRACK, the summary's `resume_token`
+        makes that stream go on with prompts and object ids:
+
+        server: going_away{within: 10s, resume_token: "..."}
+        client: (half-close)
+        server: result{frame_index: 7, last_in_frame: true}
+        server: summary{frames_in_count: 8, ..., resume_token: "..."}   OK
+        client: config{pushed_frames, task: TASK_TRACK, resume_token: "..."}
+        server: started{resumed{object_count: 3, frames_before_count: 8}}
 
         A fault of one prompt or one frame is reported and the stream goes on;
         a first message that is not `config`, or a second `config`, ends it with

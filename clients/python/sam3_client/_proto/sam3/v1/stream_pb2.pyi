@@ -43,7 +43,7 @@ class SegmentStreamRequest(_message.Message):
     def __init__(self, config: _Optional[_Union[StreamConfig, _Mapping]] = ..., frame: _Optional[_Union[Frame, _Mapping]] = ..., chunk: _Optional[_Union[MediaChunk, _Mapping]] = ..., prompt_update: _Optional[_Union[PromptUpdate, _Mapping]] = ...) -> None: ...
 
 class StreamConfig(_message.Message):
-    __slots__ = ("pushed_frames", "pushed_chunks", "file", "url", "delivery", "task", "prompts", "score_threshold", "nms", "max_instances_per_prompt", "mask_options", "analyse_fps", "every_nth_frame", "fields", "model_id", "confirmation_delay_frames", "max_objects")
+    __slots__ = ("pushed_frames", "pushed_chunks", "file", "url", "delivery", "task", "prompts", "score_threshold", "nms", "max_instances_per_prompt", "mask_options", "analyse_fps", "every_nth_frame", "fields", "model_id", "confirmation_delay_frames", "max_objects", "resume_token")
     class Delivery(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         DELIVERY_UNSPECIFIED: _ClassVar[StreamConfig.Delivery]
@@ -83,6 +83,7 @@ class StreamConfig(_message.Message):
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
     CONFIRMATION_DELAY_FRAMES_FIELD_NUMBER: _ClassVar[int]
     MAX_OBJECTS_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
     pushed_frames: StreamConfig.PushedFrames
     pushed_chunks: StreamConfig.PushedChunks
     file: str
@@ -100,7 +101,8 @@ class StreamConfig(_message.Message):
     model_id: str
     confirmation_delay_frames: int
     max_objects: int
-    def __init__(self, pushed_frames: _Optional[_Union[StreamConfig.PushedFrames, _Mapping]] = ..., pushed_chunks: _Optional[_Union[StreamConfig.PushedChunks, _Mapping]] = ..., file: _Optional[str] = ..., url: _Optional[str] = ..., delivery: _Optional[_Union[StreamConfig.Delivery, str]] = ..., task: _Optional[_Union[StreamConfig.Task, str]] = ..., prompts: _Optional[_Iterable[_Union[_prompt_pb2.ConceptPrompt, _Mapping]]] = ..., score_threshold: _Optional[float] = ..., nms: _Optional[_Union[_prompt_pb2.NonMaximumSuppression, _Mapping]] = ..., max_instances_per_prompt: _Optional[int] = ..., mask_options: _Optional[_Union[_mask_pb2.MaskOptions, _Mapping]] = ..., analyse_fps: _Optional[float] = ..., every_nth_frame: _Optional[int] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., model_id: _Optional[str] = ..., confirmation_delay_frames: _Optional[int] = ..., max_objects: _Optional[int] = ...) -> None: ...
+    resume_token: bytes
+    def __init__(self, pushed_frames: _Optional[_Union[StreamConfig.PushedFrames, _Mapping]] = ..., pushed_chunks: _Optional[_Union[StreamConfig.PushedChunks, _Mapping]] = ..., file: _Optional[str] = ..., url: _Optional[str] = ..., delivery: _Optional[_Union[StreamConfig.Delivery, str]] = ..., task: _Optional[_Union[StreamConfig.Task, str]] = ..., prompts: _Optional[_Iterable[_Union[_prompt_pb2.ConceptPrompt, _Mapping]]] = ..., score_threshold: _Optional[float] = ..., nms: _Optional[_Union[_prompt_pb2.NonMaximumSuppression, _Mapping]] = ..., max_instances_per_prompt: _Optional[int] = ..., mask_options: _Optional[_Union[_mask_pb2.MaskOptions, _Mapping]] = ..., analyse_fps: _Optional[float] = ..., every_nth_frame: _Optional[int] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., model_id: _Optional[str] = ..., confirmation_delay_frames: _Optional[int] = ..., max_objects: _Optional[int] = ..., resume_token: _Optional[bytes] = ...) -> None: ...
 
 class Frame(_message.Message):
     __slots__ = ("content", "capture_time")
@@ -149,7 +151,7 @@ class SegmentStreamResponse(_message.Message):
     def __init__(self, started: _Optional[_Union[StreamStarted, _Mapping]] = ..., result: _Optional[_Union[FrameResult, _Mapping]] = ..., dropped: _Optional[_Union[FramesDropped, _Mapping]] = ..., refused: _Optional[_Union[FrameRefused, _Mapping]] = ..., rejected: _Optional[_Union[PromptRejected, _Mapping]] = ..., prompts_updated: _Optional[_Union[PromptsUpdated, _Mapping]] = ..., source_event: _Optional[_Union[SourceEvent, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., going_away: _Optional[_Union[GoingAway, _Mapping]] = ..., summary: _Optional[_Union[StreamSummary, _Mapping]] = ...) -> None: ...
 
 class StreamStarted(_message.Message):
-    __slots__ = ("stream_id", "width_px", "height_px", "frame_rate", "policy", "limits")
+    __slots__ = ("stream_id", "width_px", "height_px", "frame_rate", "policy", "limits", "resumed")
     class Policy(_message.Message):
         __slots__ = ("delivery", "task", "score_threshold", "nms", "max_instances_per_prompt", "mask_options", "analyse_fps", "every_nth_frame", "confirmation_delay_frames", "max_objects")
         DELIVERY_FIELD_NUMBER: _ClassVar[int]
@@ -192,19 +194,28 @@ class StreamStarted(_message.Message):
         slow_consumer_timeout: _duration_pb2.Duration
         heartbeat_interval: _duration_pb2.Duration
         def __init__(self, max_prompts: _Optional[int] = ..., max_frame_size_bytes: _Optional[int] = ..., max_frame_pixels: _Optional[int] = ..., max_chunk_size_bytes: _Optional[int] = ..., max_unsent_frame_count: _Optional[int] = ..., max_unsent_size_bytes: _Optional[int] = ..., slow_consumer_timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., heartbeat_interval: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    class Resumed(_message.Message):
+        __slots__ = ("object_count", "frames_before_count")
+        OBJECT_COUNT_FIELD_NUMBER: _ClassVar[int]
+        FRAMES_BEFORE_COUNT_FIELD_NUMBER: _ClassVar[int]
+        object_count: int
+        frames_before_count: int
+        def __init__(self, object_count: _Optional[int] = ..., frames_before_count: _Optional[int] = ...) -> None: ...
     STREAM_ID_FIELD_NUMBER: _ClassVar[int]
     WIDTH_PX_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_PX_FIELD_NUMBER: _ClassVar[int]
     FRAME_RATE_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
+    RESUMED_FIELD_NUMBER: _ClassVar[int]
     stream_id: str
     width_px: int
     height_px: int
     frame_rate: float
     policy: StreamStarted.Policy
     limits: StreamStarted.Limits
-    def __init__(self, stream_id: _Optional[str] = ..., width_px: _Optional[int] = ..., height_px: _Optional[int] = ..., frame_rate: _Optional[float] = ..., policy: _Optional[_Union[StreamStarted.Policy, _Mapping]] = ..., limits: _Optional[_Union[StreamStarted.Limits, _Mapping]] = ...) -> None: ...
+    resumed: StreamStarted.Resumed
+    def __init__(self, stream_id: _Optional[str] = ..., width_px: _Optional[int] = ..., height_px: _Optional[int] = ..., frame_rate: _Optional[float] = ..., policy: _Optional[_Union[StreamStarted.Policy, _Mapping]] = ..., limits: _Optional[_Union[StreamStarted.Limits, _Mapping]] = ..., resumed: _Optional[_Union[StreamStarted.Resumed, _Mapping]] = ...) -> None: ...
 
 class ObjectEvent(_message.Message):
     __slots__ = ("object_id", "state")
@@ -335,13 +346,15 @@ class Heartbeat(_message.Message):
     def __init__(self) -> None: ...
 
 class GoingAway(_message.Message):
-    __slots__ = ("within",)
+    __slots__ = ("within", "resume_token")
     WITHIN_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
     within: _duration_pb2.Duration
-    def __init__(self, within: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    resume_token: bytes
+    def __init__(self, within: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., resume_token: _Optional[bytes] = ...) -> None: ...
 
 class StreamSummary(_message.Message):
-    __slots__ = ("frames_in_count", "answered_count", "dropped", "refused_count")
+    __slots__ = ("frames_in_count", "answered_count", "dropped", "refused_count", "resume_token")
     class Dropped(_message.Message):
         __slots__ = ("reason", "frame_count")
         REASON_FIELD_NUMBER: _ClassVar[int]
@@ -353,8 +366,10 @@ class StreamSummary(_message.Message):
     ANSWERED_COUNT_FIELD_NUMBER: _ClassVar[int]
     DROPPED_FIELD_NUMBER: _ClassVar[int]
     REFUSED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
     frames_in_count: int
     answered_count: int
     dropped: _containers.RepeatedCompositeFieldContainer[StreamSummary.Dropped]
     refused_count: int
-    def __init__(self, frames_in_count: _Optional[int] = ..., answered_count: _Optional[int] = ..., dropped: _Optional[_Iterable[_Union[StreamSummary.Dropped, _Mapping]]] = ..., refused_count: _Optional[int] = ...) -> None: ...
+    resume_token: bytes
+    def __init__(self, frames_in_count: _Optional[int] = ..., answered_count: _Optional[int] = ..., dropped: _Optional[_Iterable[_Union[StreamSummary.Dropped, _Mapping]]] = ..., refused_count: _Optional[int] = ..., resume_token: _Optional[bytes] = ...) -> None: ...
