@@ -1,143 +1,31 @@
 #include "inference/fake_engine.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdlib>
-#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/time/clock.h"
-#include "inference/association/concept_frame.h"
 #include "inference/base/status_macros.h"
+#include "inference/fake_image.h"
 #include "inference/fake_tokenizer.h"
+#include "inference/fake_tracks.h"
 
 namespace sam3 {
 namespace {
-
-constexpr int kGrid = 64;
-constexpr size_t kCells = size_t{kGrid} * kGrid;
-constexpr int kColourCount = 4;
-constexpr std::array<absl::string_view, kColourCount> kColourNames = {
-    "red", "green", "blue", "yellow"};
-constexpr int kNoColour = -1;
-
-int ColourOf(const uint8_t* rgb) {
-  const bool r = rgb[0] > 200;
-  const bool g = rgb[1] > 200;
-  const bool b = rgb[2] > 200;
-  const bool pure =
-      (r || rgb[0] < 60) && (g || rgb[1] < 60) && (b || rgb[2] < 60);
-  if (!pure) return kNoColour;
-  if (r && !g && !b) return 0;
-  if (!r && g && !b) return 1;
-  if (!r && !g && b) return 2;
-  if (r && g && !b) return 3;
-  return kNoColour;
-}
-
-// A rectangle of grid cells, half-open.
-struct Area {
-  int x0 = kGrid;
-  int y0 = kGrid;
-  int x1 = 0;
-  int y1 = 0;
-  int cells = 0;
-};
-
-class FakeImage final : public ImageEmbedding {
- public:
-  explicit FakeImage(const Image& image) {
-    // A cell's colour is its centre pixel's.
-    constexpr int64_t kSteps = int64_t{2} * kGrid;
-    for (int y = 0; y < kGrid; ++y) {
-      for (int x = 0; x < kGrid; ++x) {
-        const int64_t px = int64_t{2 * x + 1} * image.width() / kSteps;
-        const int64_t py = int64_t{2 * y + 1} * image.height() / kSteps;
-        cells_[Index(x, y)] = static_cast<int8_t>(
-            ColourOf(image.pixels() + (py * image.width() + px) * 3));
-      }
-    }
-  }
-  size_t size_bytes() const override { return sizeof(*this); }
-
-  int ColourAt(float x, float y) const {
-    const auto cell = [](float fraction) {
-      return std::clamp(static_cast<int>(fraction * kGrid), 0, kGrid - 1);
-    };
-    return cells_[Index(cell(x), cell(y))];
-  }
-
-  // Connected areas of a colour, largest first.
-  std::vector<Area> AreasOf(int colour) const {
-    std::array<bool, kCells> seen{};
-    std::vector<Area> areas;
-    for (int start = 0; start < static_cast<int>(kCells); ++start) {
-      if (seen[start] || cells_[start] != colour) continue;
-      Area area;
-      std::vector<int> open = {start};
-      seen[start] = true;
-      while (!open.empty()) {
-        const int cell = open.back();
-        open.pop_back();
-        const int x = cell % kGrid;
-        const int y = cell / kGrid;
-        area.x0 = std::min(area.x0, x);
-        area.y0 = std::min(area.y0, y);
-        area.x1 = std::max(area.x1, x + 1);
-        area.y1 = std::max(area.y1, y + 1);
-        ++area.cells;
-        const auto visit = [&](int nx, int ny) {
-          if (nx < 0 || ny < 0 || nx >= kGrid || ny >= kGrid) return;
-          const int next = Index(nx, ny);
-          if (seen[next] || cells_[next] != colour) return;
-          seen[next] = true;
-          open.push_back(next);
-        };
-        visit(x - 1, y);
-        visit(x + 1, y);
-        visit(x, y - 1);
-        visit(x, y + 1);
-      }
-      areas.push_back(area);
-    }
-    std::stable_sort(
-        areas.begin(), areas.end(),
-        [](const Area& a, const Area& b) { return a.cells > b.cells; });
-    return areas;
-  }
-
- private:
-  static int Index(int x, int y) { return y * kGrid + x; }
-  std::array<int8_t, kCells> cells_{};
-};
 
 class FakeText final : public TextEmbedding {
  public:
   explicit FakeText(const TokenizedText& text) {
     for (int i = 0; i < text.length; ++i) {
-      for (int c = 0; c < kColourCount; ++c) {
-        if (text.ids[i] == FakeTokenId(kColourNames[c])) colour = c;
+      for (int c = 0; c < kFakeColourCount; ++c) {
+        if (text.ids[i] == FakeTokenId(kFakeColourNames[c])) colour = c;
       }
     }
   }
   size_t size_bytes() const override { return sizeof(*this); }
-  int colour = kNoColour;
+  int colour = kNoFakeColour;
 };
-
-// Fills rectangles with one logit and the rest with its opposite.
-LowResMask MaskOfAreas(const std::vector<Area>& areas) {
-  constexpr float kLogit = 8.0f;
-  LowResMask mask{kGrid, kGrid, std::vector<float>(kCells, -kLogit), 0.0f};
-  for (const Area& area : areas) {
-    for (int y = area.y0; y < area.y1; ++y) {
-      std::fill_n(mask.values.begin() + std::ptrdiff_t{y} * kGrid + area.x0,
-                  area.x1 - area.x0, kLogit);
-    }
-  }
-  return mask;
-}
 
 Detections FindAreas(const GroundItem& item) {
   const auto& image = static_cast<const FakeImage&>(*item.image);
@@ -150,21 +38,21 @@ Detections FindAreas(const GroundItem& item) {
     }
   }
   Detections result;
-  if (colour == kNoColour) return result;
-  const std::vector<Area> areas = image.AreasOf(colour);
+  if (colour == kNoFakeColour) return result;
+  const std::vector<FakeArea> areas = image.AreasOf(colour);
   result.presence_score = areas.empty() ? 0.0f : 1.0f;
   for (size_t i = 0; i < areas.size(); ++i) {
-    const Area& area = areas[i];
+    const FakeArea& area = areas[i];
     Detection detection;
     detection.query_score =
         0.99f - 0.01f * static_cast<float>(std::min<size_t>(i, 90));
     detection.presence_score = 1.0f;
     detection.score = detection.query_score;
     detection.query_index = static_cast<int>(i);
-    detection.box = {static_cast<float>(area.x0) / kGrid,
-                     static_cast<float>(area.y0) / kGrid,
-                     static_cast<float>(area.x1) / kGrid,
-                     static_cast<float>(area.y1) / kGrid};
+    detection.box = {static_cast<float>(area.x0) / kFakeGrid,
+                     static_cast<float>(area.y0) / kFakeGrid,
+                     static_cast<float>(area.x1) / kFakeGrid,
+                     static_cast<float>(area.y1) / kFakeGrid};
     if (detection.score <= item.options.score_threshold) continue;
     if (item.options.max_detections > 0 &&
         result.detections.size() >=
@@ -174,13 +62,13 @@ Detections FindAreas(const GroundItem& item) {
     if (item.options.want_masks && item.options.mask_logits) {
       detection.mask = MaskOfAreas({area});
     } else if (item.options.want_masks) {
-      detection.mask.width = kGrid;
-      detection.mask.height = kGrid;
-      detection.mask.values.assign(kCells, 0.0f);
+      detection.mask.width = kFakeGrid;
+      detection.mask.height = kFakeGrid;
+      detection.mask.values.assign(kFakeCells, 0.0f);
       for (int y = area.y0; y < area.y1; ++y) {
-        std::fill_n(
-            detection.mask.values.begin() + std::ptrdiff_t{y} * kGrid + area.x0,
-            area.x1 - area.x0, 1.0f);
+        std::fill_n(detection.mask.values.begin() +
+                        std::ptrdiff_t{y} * kFakeGrid + area.x0,
+                    area.x1 - area.x0, 1.0f);
       }
     }
     result.detections.push_back(std::move(detection));
@@ -190,121 +78,21 @@ Detections FindAreas(const GroundItem& item) {
 
 ObjectCandidates MaskClicked(const ClickItem& item) {
   const auto& image = static_cast<const FakeImage&>(*item.image);
-  float x = -1;
-  float y = -1;
-  if (item.prompt.box.has_value()) {
-    x = (item.prompt.box->x0 + item.prompt.box->x1) / 2;
-    y = (item.prompt.box->y0 + item.prompt.box->y1) / 2;
-  }
-  for (const Click& click : item.prompt.clicks) {
-    if (click.label == ClickLabel::kPositive) {
-      x = click.x;
-      y = click.y;
-    }
-  }
-  const int colour = x < 0 ? kNoColour : image.ColourAt(x, y);
+  const FakeObject object = image.ObjectAt(item.prompt);
   ObjectCandidates result;
-  result.object_score = colour == kNoColour ? 0.01f : 0.99f;
-  std::vector<Area> under;
-  std::vector<Area> same;
-  if (colour != kNoColour) same = image.AreasOf(colour);
-  for (const Area& area : same) {
-    if (x * kGrid >= static_cast<float>(area.x0) &&
-        x * kGrid < static_cast<float>(area.x1) &&
-        y * kGrid >= static_cast<float>(area.y0) &&
-        y * kGrid < static_cast<float>(area.y1)) {
-      under = {area};
-      break;
-    }
-  }
+  result.object_score = object.colour == kNoFakeColour ? 0.01f : 0.99f;
+  std::vector<FakeArea> same;
+  if (object.colour != kNoFakeColour) same = image.AreasOf(object.colour);
   const float iou = item.earlier == nullptr ? 0.9f : 0.95f;
-  result.candidates.push_back({iou, 1.0f, MaskOfAreas(under)});
+  result.candidates.push_back({iou, 1.0f, MaskOfAreas(object.areas)});
   if (item.multimask) {
     result.candidates.push_back({0.6f, 1.0f, MaskOfAreas(same)});
     result.candidates.push_back(
         {0.2f, 1.0f,
-         MaskOfAreas({{.x0 = 0, .y0 = 0, .x1 = kGrid, .y1 = kGrid}})});
+         MaskOfAreas({{.x0 = 0, .y0 = 0, .x1 = kFakeGrid, .y1 = kFakeGrid}})});
   }
   return result;
 }
-
-// Objects that are the areas of a colour nearest to where they last were.
-class FakeTracks final : public StreamTracks {
- public:
-  explicit FakeTracks(const AssociationOptions& options) : table_(options) {}
-  size_t size_bytes() const override { return objects_.size() * sizeof(Seen); }
-  int object_count() const override {
-    return static_cast<int>(objects_.size());
-  }
-
-  TrackedFrame Follow(const TrackItem& item) {
-    const auto& image = static_cast<const FakeImage&>(*item.image);
-    std::vector<TrackEvent> dropped;
-    for (const int64_t id : table_.ids()) {
-      const int prompt = table_.at(id).prompt;
-      if (std::none_of(item.prompts.begin(), item.prompts.end(),
-                       [prompt](const TrackedPrompt& candidate) {
-                         return candidate.prompt == prompt;
-                       })) {
-        const std::vector<TrackEvent> ended = table_.RemovePrompt(prompt);
-        dropped.insert(dropped.end(), ended.begin(), ended.end());
-      }
-    }
-    for (const TrackEvent& event : dropped) objects_.erase(event.id);
-    std::vector<PropagatedObject> propagated;
-    for (auto& [id, seen] : objects_) {
-      const std::vector<Area> areas = Nearest(image, seen);
-      if (!areas.empty()) seen.area = areas.front();
-      propagated.push_back(
-          {id, areas.empty() ? -8.0f : 8.0f, MaskOfAreas(areas).values});
-    }
-    const ConceptFrame frame(frames_++, kGrid, kGrid, item.prompts,
-                             std::move(propagated), &table_);
-    for (const int64_t id : frame.plan().removals) objects_.erase(id);
-    for (const ObjectDetection& birth : frame.plan().births) {
-      const std::vector<float> mask = frame.BirthMask(birth);
-      const auto cell = static_cast<int>(
-          std::find(mask.begin(), mask.end(), 1.0f) - mask.begin());
-      const int x = cell % kGrid;
-      const int y = cell / kGrid;
-      const int colour = image.ColourAt((static_cast<float>(x) + 0.5f) / kGrid,
-                                        (static_cast<float>(y) + 0.5f) / kGrid);
-      for (const Area& area : image.AreasOf(colour)) {
-        if (x == area.x0 && y == area.y0) {
-          objects_[birth.id] = {colour, area};
-        }
-      }
-    }
-    return frame.Answer(std::move(dropped));
-  }
-
- private:
-  struct Seen {
-    int colour = kNoColour;
-    Area area;
-  };
-
-  // The area of the colour whose centre is nearest, if it is near.
-  static std::vector<Area> Nearest(const FakeImage& image, const Seen& seen) {
-    constexpr int kFar = kGrid / 4;
-    std::vector<Area> found;
-    int best = kFar;
-    for (const Area& area : image.AreasOf(seen.colour)) {
-      const int distance =
-          (std::abs(area.x0 + area.x1 - seen.area.x0 - seen.area.x1) +
-           std::abs(area.y0 + area.y1 - seen.area.y0 - seen.area.y1)) /
-          2;
-      if (distance >= best) continue;
-      best = distance;
-      found = {area};
-    }
-    return found;
-  }
-
-  TrackTable table_;
-  std::map<int64_t, Seen> objects_;
-  int64_t frames_ = 0;
-};
 
 template <typename T>
 class FakePending final : public Pending<T> {
@@ -325,8 +113,8 @@ class FakeEngine final : public Engine {
     info_.device = "cpu";
     info_.device_name = "none";
     info_.dtype = "fp32";
-    info_.image_size = kGrid;
-    info_.mask_size = kGrid;
+    info_.image_size = kFakeGrid;
+    info_.mask_size = kFakeGrid;
     info_.query_count = 200;
     info_.takes_clicks = script_->takes_clicks;
     info_.tracks = script_->tracks;
@@ -408,6 +196,27 @@ class FakeEngine final : public Engine {
     for (const TrackItem& item : items) {
       ++script_->frames_tracked;
       frames.push_back(static_cast<FakeTracks&>(*item.tracks).Follow(item));
+    }
+    return frames;
+  }
+
+  std::shared_ptr<StreamTracks> NewGivenTracks() override {
+    return std::make_shared<FakeGivenTracks>();
+  }
+
+  absl::StatusOr<std::vector<TrackedFrame>> Follow(
+      absl::Span<const FollowItem> items) override {
+    SAM3_RETURN_IF_ERROR(script_->TakeFailure());
+    std::vector<TrackedFrame> frames;
+    for (const FollowItem& item : items) {
+      auto& tracks = static_cast<FakeGivenTracks&>(*item.tracks);
+      if (item.image == nullptr) {
+        script_->objects_asked += static_cast<int64_t>(item.questions.size());
+        frames.push_back(tracks.Answer(item));
+      } else {
+        ++script_->frames_tracked;
+        frames.push_back(tracks.Follow(item));
+      }
     }
     return frames;
   }

@@ -19,6 +19,7 @@
 #include "pipeline/frame_sampler.h"
 #include "pipeline/job.h"
 #include "pipeline/listener_gate.h"
+#include "pipeline/object_ledger.h"
 #include "pipeline/pipeline_core.h"
 #include "pipeline/request_context.h"
 #include "pipeline/result_sequencer.h"
@@ -90,11 +91,22 @@ class LocalStream final : public StreamSession,
   };
 
   void DecodeNext();
+  // What a turn is about; nothing when there was nothing left to do.
+  struct Claimed {
+    std::optional<VideoFrame> frame;
+    std::optional<ObjectLedger::Asked> asked;
+  };
+
   // A turn's part on the device thread and after it.
-  std::optional<EngineInput> TakeTurn(std::optional<VideoFrame>* frame);
-  void FinishTurn(std::optional<VideoFrame> frame,
-                  absl::StatusOr<EngineOutput> output);
+  std::optional<EngineInput> TakeTurn(Claimed* claimed);
+  std::optional<EngineInput> TakeConcepts(std::optional<VideoFrame>* frame);
+  std::optional<EngineInput> TakeObjects(const VideoFrame& frame);
+  void FinishTurn(Claimed claimed, absl::StatusOr<EngineOutput> output);
   void EncodeFrame(VideoFrame frame, const EngineOutput& output);
+  void EncodeAnswers(const ObjectLedger::Asked& asked,
+                     const EngineOutput& output);
+  void RefuseAnswers(const ObjectLedger::Asked& asked,
+                     const absl::Status& status);
 
   // How many more turns should be queued; counts them as queued.
   int ClaimTurns() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -105,6 +117,14 @@ class LocalStream final : public StreamSession,
   // Queues an event; not after the summary, which is the last one.
   void Announce(StreamEvent event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool OutputReady() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AnnounceAll(std::vector<PromptRejected> rejected)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void UpdateConcepts(PromptUpdate update)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void UpdateObjects(PromptUpdate update) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool QuestionsReady() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return objects_.has_value() && objects_->QuestionsReady();
+  }
   // Why a prompt cannot join the others, if so.
   absl::Status CheckAdded(const ConceptPrompt& prompt,
                           const std::vector<ConceptPrompt>& others) const;
@@ -135,6 +155,11 @@ class LocalStream final : public StreamSession,
   std::unique_ptr<Admission::Ticket> ticket_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const std::vector<ConceptPrompt>> prompts_
       ABSL_GUARDED_BY(mutex_);
+  // Where the client gives the objects.
+  std::optional<ObjectLedger> objects_ ABSL_GUARDED_BY(mutex_);
+  // Questions on the device or being encoded, and answers that nobody took yet.
+  size_t questions_out_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t untaken_answers_ ABSL_GUARDED_BY(mutex_) = 0;
   FrameSampler sampler_ ABSL_GUARDED_BY(mutex_);
   int next_prompt_number_ ABSL_GUARDED_BY(mutex_);
   std::deque<Encoded> encoded_ ABSL_GUARDED_BY(mutex_);
