@@ -21,6 +21,9 @@ constexpr size_t kMaxEncoded = 4;
 // Questions about objects that are asked and not yet answered and read. Beyond,
 // no more input is taken.
 constexpr size_t kMaxQuestions = 16;
+// What may wait to be read on a stream whose source the server reads itself
+// before the client's changes have to wait as well.
+constexpr size_t kMaxUntaken = 1000;
 
 absl::Status WrongKind(absl::string_view field, absl::string_view source) {
   return WithField(
@@ -121,8 +124,11 @@ bool LocalStream::InputRoom() const {
   if (config_.source == StreamSourceKind::kPushedChunks) {
     return reader_ != nullptr && reader_->WantsBytes();
   }
-  // Of a source that the server reads itself the client changes the prompts.
-  if (config_.source != StreamSourceKind::kPushedFrames) return true;
+  // Where the server reads the source itself, the client still changes what is
+  // looked for; each change is answered, and somebody must read that.
+  if (config_.source != StreamSourceKind::kPushedFrames) {
+    return sequencer_.size() < kMaxUntaken;
+  }
   if (config_.delivery == FrameDelivery::kLatest) return true;
   return encoded_.size() < kMaxEncoded && mailbox_.HasRoom() && CreditLeft();
 }

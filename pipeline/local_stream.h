@@ -90,13 +90,13 @@ class LocalStream final : public StreamSession,
     std::shared_ptr<const std::vector<ConceptPrompt>> prompts;
   };
 
-  void DecodeNext();
   // What a turn is about; nothing when there was nothing left to do.
   struct Claimed {
     std::optional<VideoFrame> frame;
     std::optional<ObjectLedger::Asked> asked;
   };
 
+  void DecodeNext();
   // A turn's part on the device thread and after it.
   std::optional<EngineInput> TakeTurn(Claimed* claimed);
   std::optional<EngineInput> TakeConcepts(std::optional<VideoFrame>* frame);

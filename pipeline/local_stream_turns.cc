@@ -52,7 +52,7 @@ void GiveEvents(const std::vector<TrackEvent>& events,
   }
 }
 
-absl::StatusOr<std::vector<PromptResult>> Encode(
+absl::StatusOr<std::vector<PromptResult>> EncodePrompts(
     const StreamConfig& config, const std::vector<ConceptPrompt>& prompts,
     const EngineOutput& output, int width, int height) {
   if (!config.objects.empty()) {
@@ -213,7 +213,7 @@ void LocalStream::EncodeFrame(VideoFrame frame, const EngineOutput& output) {
   const int height = frame.image.height();
   frame.image = Image();
   absl::StatusOr<std::vector<PromptResult>> encoded =
-      Encode(config_, *frame.prompts, output, width, height);
+      EncodePrompts(config_, *frame.prompts, output, width, height);
   const absl::Time end = core_.clock.Now();
   core_.metrics.post_seconds.Observe(end - start);
   core_.metrics.frame_age_seconds.Observe(end - frame.arrived);

@@ -12,6 +12,9 @@
 namespace sam3 {
 namespace {
 
+// That the engine answers in one pass.
+constexpr size_t kQuestionsPerTurn = 16;
+
 PromptRejected Rejected(int64_t id, absl::Status status) {
   return {absl::StrCat(id), std::move(status)};
 }
@@ -187,7 +190,10 @@ std::optional<ObjectLedger::Asked> ObjectLedger::TakeQuestions(
   Asked asked{newest_->frame_index, newest_->width, newest_->height, {}};
   std::erase_if(questions_, [&](const Question& question) {
     const int64_t id = question.object.object_id;
-    if (!followed_.contains(id)) return false;
+    if (!followed_.contains(id) ||
+        asked.questions.size() >= kQuestionsPerTurn) {
+      return false;
+    }
     auto described = OnFrame(question.object, asked.width, asked.height);
     if (described.ok()) {
       asked.questions.push_back({*std::move(described), question.commit});
@@ -205,10 +211,10 @@ std::vector<PromptRejected> ObjectLedger::RefuseQuestions() {
   for (const Question& question : questions_) {
     rejected.push_back(Rejected(
         question.object.object_id,
-        WithReason(absl::FailedPreconditionError(
+        WithReason(absl::NotFoundError(
                        "the stream has ended before a frame with the object "
                        "was analysed"),
-                   reason::kInvalidRequest)));
+                   reason::kPromptNotFound)));
   }
   questions_.clear();
   return rejected;

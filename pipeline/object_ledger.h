@@ -22,8 +22,8 @@ namespace sam3 {
 //
 // Not thread-safe: its session guards it. Never blocks. What a client says in
 // vain comes back as PromptRejected: NOT_FOUND for objects that the stream does
-// not have, INVALID_ARGUMENT for one too many and for what does not lie on the
-// frame, FAILED_PRECONDITION for questions that no frame can answer any more.
+// not have and for questions that no frame can answer any more,
+// INVALID_ARGUMENT for one too many and for what does not lie on the frame.
 class ObjectLedger {
  public:
   // A batch of questions about one frame.
@@ -51,8 +51,8 @@ class ObjectLedger {
   size_t question_count() const { return questions_.size(); }
   // Whether TakeQuestions() would find any.
   bool QuestionsReady() const;
-  // Those that can be answered on the newest frame; none when all that were
-  // ready lie beside it.
+  // Those that can be answered on the newest frame, 16 at a time in the order
+  // in which they came; none when all that were ready lie beside it.
   std::optional<Asked> TakeQuestions(std::vector<PromptRejected>* rejected);
   // No frame will come any more.
   std::vector<PromptRejected> RefuseQuestions();

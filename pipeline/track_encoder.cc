@@ -28,9 +28,9 @@ void ShareOut(const std::vector<TrackedInstance>& objects,
 }
 
 // `box` is that of the object's whole mask, `runs` what is left to it.
-absl::StatusOr<Instance> Encode(const TrackedInstance& object,
-                                const MaskRuns& runs, const Box& box,
-                                const ConceptOptions& options) {
+absl::StatusOr<Instance> InstanceOf(const TrackedInstance& object,
+                                    const MaskRuns& runs, const Box& box,
+                                    const ConceptOptions& options) {
   Instance instance;
   instance.object_id = object.object_id;
   instance.phase = object.phase;
@@ -68,8 +68,8 @@ absl::StatusOr<std::vector<PromptResult>> EncodeTracks(
     for (const MaskRuns& mask : masks) boxes.push_back(MaskBox(mask));
     ShareOut(objects, &masks);
     for (size_t k = 0; k < objects.size(); ++k) {
-      SAM3_ASSIGN_OR_RETURN(Instance instance,
-                            Encode(objects[k], masks[k], boxes[k], options));
+      SAM3_ASSIGN_OR_RETURN(Instance instance, InstanceOf(objects[k], masks[k],
+                                                          boxes[k], options));
       results[i].instances.push_back(std::move(instance));
     }
   }
@@ -83,7 +83,7 @@ absl::StatusOr<std::vector<Instance>> EncodeGiven(
   for (const TrackedInstance& object : objects) {
     const MaskRuns runs = RunsFromLowRes(object.mask, width, height);
     SAM3_ASSIGN_OR_RETURN(Instance instance,
-                          Encode(object, runs, MaskBox(runs), options));
+                          InstanceOf(object, runs, MaskBox(runs), options));
     instances.push_back(std::move(instance));
   }
   return instances;

@@ -67,8 +67,8 @@ class Stream(Iterator[StreamEvent]):
                        add: Union[PromptLike, Sequence[PromptLike]] = (),
                        remove: Sequence[str] = ()) -> None:
         """Sent before the next picture that the source gives; PromptsUpdated or
-        PromptRejected answers. New prompts need ids that are new; `remove` takes ids.
-        ValueError when the input has ended."""
+        PromptRejected answers. New prompts need ids that are new; `remove`
+        takes ids. ValueError when the input has ended."""
         self._requests.send(Request(prompt_update=stream_pb2.PromptUpdate(
             add=prompts_to_proto(add), remove_prompt_ids=remove)))
 
