@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <set>
+#include <memory>
 #include <string>
 #include <vector>
 

@@ -233,23 +233,40 @@ class GivenStep {
   TrackedFrame Answer() {
     TrackedFrame frame;
     frame.objects.emplace_back();
-    for (Part& part : parts_) {
-      const at::Tensor mask = part.logits.cpu().contiguous();
-      const float* values = mask.const_data_ptr<float>();
-      const auto logit = part.object_logit.item<float>();
-      const auto score = part.object_logit.sigmoid().item<float>();
-      part.visible = logit > 0 && std::any_of(values, values + mask.numel(),
-                                              [](float v) { return v > 0; });
-      frame.objects.front().push_back(
-          {part.id,
-           part.visible ? TrackPhase::kConfirmed : TrackPhase::kLost,
-           score,
-           score,
-           {static_cast<int>(mask.size(1)), static_cast<int>(mask.size(0)),
-            std::vector<float>(values, values + mask.numel()), 0.0f}});
-    }
+    if (!parts_.empty()) AddInstances(&frame.objects.front());
     if (!asked_) TellEvents(&frame.events);
     return frame;
+  }
+
+  // Waits for the device once, whatever the number of objects.
+  void AddInstances(std::vector<TrackedInstance>* instances) {
+    std::vector<at::Tensor> masks;
+    std::vector<at::Tensor> logits;
+    for (const Part& part : parts_) {
+      masks.push_back(part.logits);
+      logits.push_back(part.object_logit);
+    }
+    const at::Tensor host_masks = at::stack(masks).cpu().contiguous();
+    const at::Tensor scores = at::stack(logits).sigmoid().cpu();
+    const int64_t size = host_masks[0].numel();
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      const auto row = static_cast<int64_t>(i);
+      const float* values = host_masks.const_data_ptr<float>() + row * size;
+      const auto score = scores[row].item<float>();
+      // More likely there than not: the logit is positive.
+      const bool visible =
+          score > 0.5f &&
+          std::any_of(values, values + size, [](float v) { return v > 0; });
+      parts_[i].visible = visible;
+      instances->push_back(
+          {parts_[i].id,
+           visible ? TrackPhase::kConfirmed : TrackPhase::kLost,
+           score,
+           score,
+           {static_cast<int>(host_masks.size(2)),
+            static_cast<int>(host_masks.size(1)),
+            std::vector<float>(values, values + size), 0.0f}});
+    }
   }
 
   void TellEvents(std::vector<TrackEvent>* events) const {

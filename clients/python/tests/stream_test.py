@@ -306,10 +306,10 @@ class TrackTest(unittest.TestCase):
 
 class GivenObjectsTest(unittest.TestCase):
     def test_objects_are_described_previewed_committed_and_dropped(self):
-        red, blue = (10, 16, 60, 64), (80, 72, 120, 88)
+        red, blue = (10, 18, 60, 63), (80, 72, 120, 87)
         picture = draw(red=red, blue=blue)
         mask = np.zeros(picture.shape[:2], bool)
-        mask[72:88, 80:120] = True
+        mask[72:87, 80:120] = True
         turns = queue.Queue()
 
         def boxes(frame):
@@ -320,7 +320,7 @@ class GivenObjectsTest(unittest.TestCase):
             stream = client.stream(
                 (encode_picture(picture) for _ in iter(turns.get, None)),
                 objects=[GivenObject(4, points=[(20, 20)]),
-                         GivenObject(9, box=(80, 72, 120, 88))])
+                         GivenObject(9, box=blue)])
 
             def next_of(kind):
                 return next(e for e in stream if isinstance(e, kind))
