@@ -36,6 +36,8 @@ std::string ScoreList(const v1::PromptResult& result) {
                       absl::StrAppendFormat(out, "%.2f", instance.score());
                       if (instance.state() == v1::OBJECT_STATE_TENTATIVE) {
                         absl::StrAppend(out, "?");
+                      } else if (instance.state() == v1::OBJECT_STATE_LOST) {
+                        absl::StrAppend(out, " lost");
                       }
                     }),
       ")");

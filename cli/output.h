@@ -21,8 +21,8 @@ inline constexpr int kUnreachable = 5;
 std::string ToJson(const google::protobuf::Message& message, bool indented);
 
 // " (0.97, 0.95)": what was found, best first; the presence when nothing was.
-// Of followed objects " (#0 0.97, #3 0.95?)", by id, tentative ones in
-// question.
+// Of followed objects " (#0 0.97, #3 0.95?, #4 0.02 lost)", by id, tentative
+// ones in question.
 std::string ScoreList(const v1::PromptResult& result);
 
 double Milliseconds(const google::protobuf::Duration& duration);

@@ -160,6 +160,8 @@ absl::StatusOr<Image> DrawOverlay(const Image& picture,
   for (size_t i = 0; i < results.size(); ++i) {
     for (const v1::Instance& instance : results[i].instances()) {
       const auto& box = instance.box().xyxy();
+      // A given object that is not to be seen.
+      if (box.x1() <= box.x0()) continue;
       const cv::Point low(static_cast<int>(box.x0()),
                           static_cast<int>(box.y0()));
       const cv::Point high(static_cast<int>(box.x1()) - 1,

@@ -13,6 +13,7 @@
 #include "absl/strings/str_format.h"
 #include "cli/commands.h"
 #include "cli/connection.h"
+#include "cli/object_flags.h"
 #include "cli/output.h"
 #include "cli/overlay.h"
 #include "cli/prompt_flags.h"
@@ -28,6 +29,7 @@ constexpr size_t kChunkBytes = 256 << 10;
 struct StreamFlags {
   ConnectionOptions connection;
   PromptFlags prompts;
+  std::vector<std::string> objects;
   std::string source;
   std::string overlay;
   bool latest = false;
@@ -41,6 +43,12 @@ struct StreamFlags {
 using Stream = grpc::ClientReaderWriter<v1::SegmentStreamRequest,
                                         v1::SegmentStreamResponse>;
 
+// What results are called, by prompt; given objects have numbers for names.
+std::vector<std::string> LabelsOf(const StreamFlags& flags) {
+  if (!flags.objects.empty()) return {"object"};
+  return MakeLabels(flags.prompts);
+}
+
 // Decodes the file a second time, beside the server, and draws what comes back
 // for each frame; frames without a result are written as they are.
 class OverlayVideo {
@@ -52,7 +60,7 @@ class OverlayVideo {
         video->decoder_,
         VideoDecoder::OpenFile(flags.source, {}, video->allocator_));
     video->path_ = flags.overlay;
-    video->labels_ = MakeLabels(flags.prompts);
+    video->labels_ = LabelsOf(flags);
     return video;
   }
 
@@ -120,10 +128,32 @@ bool IsUrl(const std::string& source) {
   return source.find("://") != std::string::npos;
 }
 
+// What is looked for, or what is followed.
+absl::Status AddPromptsOrObjects(const StreamFlags& flags,
+                                 v1::StreamConfig* config) {
+  if (flags.objects.empty()) {
+    SAM3_ASSIGN_OR_RETURN(const auto prompts, MakePrompts(flags.prompts));
+    for (const v1::ConceptPrompt& prompt : prompts) {
+      *config->add_prompts() = prompt;
+    }
+    return absl::OkStatus();
+  }
+  if (!flags.prompts.texts.empty() || !flags.prompts.boxes.empty()) {
+    return absl::InvalidArgumentError(
+        "--object follows what you point at, --text and --box what they find; "
+        "choose one");
+  }
+  SAM3_ASSIGN_OR_RETURN(const auto objects, MakeGivenObjects(flags.objects));
+  for (const v1::GivenObject& object : objects) {
+    *config->add_objects() = object;
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<v1::SegmentStreamRequest> MakeConfig(const StreamFlags& flags) {
-  SAM3_ASSIGN_OR_RETURN(const auto prompts, MakePrompts(flags.prompts));
   v1::SegmentStreamRequest request;
   v1::StreamConfig* config = request.mutable_config();
+  SAM3_RETURN_IF_ERROR(AddPromptsOrObjects(flags, config));
   if (IsUrl(flags.source)) {
     config->set_url(flags.source);
   } else {
@@ -133,9 +163,6 @@ absl::StatusOr<v1::SegmentStreamRequest> MakeConfig(const StreamFlags& flags) {
   if (flags.every) config->set_delivery(v1::StreamConfig::DELIVERY_EVERY);
   if (flags.track) config->set_task(v1::StreamConfig::TASK_TRACK);
   config->set_confirmation_delay_frames(flags.confirm);
-  for (const v1::ConceptPrompt& prompt : prompts) {
-    *config->add_prompts() = prompt;
-  }
   if (flags.prompts.threshold) {
     config->set_score_threshold(*flags.prompts.threshold);
   }
@@ -164,7 +191,7 @@ void SendFile(const std::string& path, Stream* stream) {
 }
 
 void PrintFrame(const StreamFlags& flags, const v1::FrameResult& result) {
-  const std::vector<std::string> labels = MakeLabels(flags.prompts);
+  const std::vector<std::string> labels = LabelsOf(flags);
   const auto index = static_cast<size_t>(result.result().prompt_index());
   const double seconds =
       static_cast<double>(result.start_offset().seconds()) +
@@ -218,6 +245,9 @@ class Receiver {
       if (flags_.json) {
         std::printf("%s\n", ToJson(message, /*indented=*/false).c_str());
         std::fflush(stdout);
+      } else if (message.has_rejected()) {
+        progress_.Note(absl::StrCat(message.rejected().prompt_id(), ": ",
+                                    message.rejected().status().message()));
       } else if (message.has_source_event() &&
                  IsNews(message.source_event().kind())) {
         progress_.Note(message.source_event().message());
@@ -417,6 +447,7 @@ RunCommand AddStreamCommand(CLI::App* app) {
                   "server to open")
       ->required();
   AddPromptFlags(app, &flags->prompts);
+  AddObjectFlags(app, &flags->objects);
   AddConnectionFlags(app, &flags->connection);
   auto* latest = app->add_flag("--latest", flags->latest,
                                "Drop frames that cannot be answered in time");
@@ -437,6 +468,9 @@ RunCommand AddStreamCommand(CLI::App* app) {
       "  sam3ctl stream clip.mp4 --text person --overlay out.mp4\n"
       "  sam3ctl stream clip.mp4 --text person --track --overlay out.mp4\n"
       "  sam3ctl stream clip.mp4 --text \"red circle\" --fps 5 --json\n"
+      "  sam3ctl stream clip.mp4 --object 1:320,200 --overlay out.mp4\n"
+      "  sam3ctl stream clip.mp4 --object 1:320,200 --object 1:300,90:neg \\\n"
+      "      --object 2:10,20,64,48\n"
       "  sam3ctl stream rtsp://user:password@cam-7/live --text person\n");
   return [flags] { return RunStream(*flags); };
 }

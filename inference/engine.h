@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "inference/detection.h"
+#include "inference/given_objects.h"
 #include "inference/image.h"
 #include "inference/object_candidates.h"
 #include "inference/prompt.h"
@@ -105,7 +106,7 @@ struct EngineInfo {
   int mask_size = 0;          // side of its low-resolution masks, pixels
   int query_count = 0;        // most detections that one prompt can have
   bool takes_clicks = false;  // false: Click() is not offered
-  bool tracks = false;        // false: Track() is not offered
+  bool tracks = false;        // false: Track() and Follow() are not offered
 };
 
 struct EngineMemory {
@@ -167,6 +168,13 @@ class Engine {
   // has changed. FAILED_PRECONDITION when the model does not track.
   virtual absl::StatusOr<std::vector<TrackedFrame>> Track(
       absl::Span<const TrackItem> items) = 0;
+
+  // The same for objects that somebody gives; from any thread.
+  virtual std::shared_ptr<StreamTracks> NewGivenTracks() = 0;
+
+  // As Track(), of given objects: the next frames, or answers about the newest.
+  virtual absl::StatusOr<std::vector<TrackedFrame>> Follow(
+      absl::Span<const FollowItem> items) = 0;
 
   // The model's raw float outputs for one pair: pixel_values [3,S,S],
   // pred_logits [Q], presence_logits [1], pred_boxes [Q,4] (xyxy, 0..1),

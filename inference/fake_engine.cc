@@ -1,15 +1,13 @@
 #include "inference/fake_engine.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdlib>
-#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/time/clock.h"
 #include "inference/base/status_macros.h"
+#include "inference/fake_given_tracks.h"
 #include "inference/fake_image.h"
 #include "inference/fake_tokenizer.h"
 #include "inference/fake_tracks.h"
@@ -81,32 +79,14 @@ Detections FindAreas(const GroundItem& item) {
 
 ObjectCandidates MaskClicked(const ClickItem& item) {
   const auto& image = static_cast<const FakeImage&>(*item.image);
-  float x = -1;
-  float y = -1;
-  if (item.prompt.box.has_value()) {
-    x = (item.prompt.box->x0 + item.prompt.box->x1) / 2;
-    y = (item.prompt.box->y0 + item.prompt.box->y1) / 2;
-  }
-  for (const Click& click : item.prompt.clicks) {
-    if (click.label == ClickLabel::kPositive) {
-      x = click.x;
-      y = click.y;
-    }
-  }
-  const int colour = x < 0 ? kNoFakeColour : image.ColourAt(x, y);
+  const auto object = image.ObjectAt(item.prompt);
   ObjectCandidates result;
-  result.object_score = colour == kNoFakeColour ? 0.01f : 0.99f;
+  result.object_score = object.has_value() ? 0.99f : 0.01f;
   std::vector<FakeArea> under;
   std::vector<FakeArea> same;
-  if (colour != kNoFakeColour) same = image.AreasOf(colour);
-  for (const FakeArea& area : same) {
-    if (x * kFakeGrid >= static_cast<float>(area.x0) &&
-        x * kFakeGrid < static_cast<float>(area.x1) &&
-        y * kFakeGrid >= static_cast<float>(area.y0) &&
-        y * kFakeGrid < static_cast<float>(area.y1)) {
-      under = {area};
-      break;
-    }
+  if (object.has_value()) {
+    under = {object->area};
+    same = image.AreasOf(object->colour);
   }
   const float iou = item.earlier == nullptr ? 0.9f : 0.95f;
   result.candidates.push_back({iou, 1.0f, MaskOfFakeAreas(under)});
@@ -222,6 +202,27 @@ class FakeEngine final : public Engine {
     for (const TrackItem& item : items) {
       ++script_->frames_tracked;
       frames.push_back(static_cast<FakeTracks&>(*item.tracks).Follow(item));
+    }
+    return frames;
+  }
+
+  std::shared_ptr<StreamTracks> NewGivenTracks() override {
+    return std::make_shared<FakeGivenTracks>();
+  }
+
+  absl::StatusOr<std::vector<TrackedFrame>> Follow(
+      absl::Span<const FollowItem> items) override {
+    SAM3_RETURN_IF_ERROR(script_->TakeFailure());
+    std::vector<TrackedFrame> frames;
+    for (const FollowItem& item : items) {
+      auto& tracks = static_cast<FakeGivenTracks&>(*item.tracks);
+      if (item.image == nullptr) {
+        script_->objects_asked += static_cast<int64_t>(item.questions.size());
+        frames.push_back(tracks.Answer(item));
+      } else {
+        ++script_->frames_tracked;
+        frames.push_back(tracks.Follow(item));
+      }
     }
     return frames;
   }

@@ -49,6 +49,7 @@ class FakeEngineScript {
   std::atomic<int64_t> objects_clicked{0};
   std::atomic<int64_t> objects_refined{0};
   std::atomic<int64_t> frames_tracked{0};
+  std::atomic<int64_t> objects_asked{0};
   // What GetServerInfo and requests are told; read when the engine is made.
   bool takes_clicks = true;
   bool tracks = true;
@@ -74,7 +75,8 @@ class FakeEngineScript {
 // colour at all there is no object. Earlier logits raise the predicted IoU.
 //
 // A followed object is the area of its colour that is nearest to where it was
-// on the frame before; when none is near, there is nothing to be seen of it.
+// on the frame before; when none is near, there is nothing to be seen of it. A
+// given object is the area under its click, its box's or its mask's centre.
 //
 // `script` may be null; then nothing ever waits or fails.
 LoadedModel MakeFakeModel(std::shared_ptr<FakeEngineScript> script);

@@ -1,6 +1,7 @@
 #include "inference/fake_image.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace sam3 {
 namespace {
@@ -97,6 +98,49 @@ std::optional<ColouredFakeArea> FakeImage::Under(
     }
   }
   return std::nullopt;
+}
+
+std::optional<ColouredFakeArea> FakeImage::ObjectAt(
+    const ObjectPrompt& prompt) const {
+  float x = -1;
+  float y = -1;
+  if (prompt.box.has_value()) {
+    x = (prompt.box->x0 + prompt.box->x1) / 2;
+    y = (prompt.box->y0 + prompt.box->y1) / 2;
+  }
+  for (const Click& click : prompt.clicks) {
+    if (click.label == ClickLabel::kPositive) {
+      x = click.x;
+      y = click.y;
+    }
+  }
+  if (x < 0) return std::nullopt;
+  const int colour = ColourAt(x, y);
+  for (const FakeArea& area : AreasOf(colour)) {
+    if (x * kGrid >= static_cast<float>(area.x0) &&
+        x * kGrid < static_cast<float>(area.x1) &&
+        y * kGrid >= static_cast<float>(area.y0) &&
+        y * kGrid < static_cast<float>(area.y1)) {
+      return ColouredFakeArea{colour, area};
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<FakeArea> FakeImage::NearestTo(const ColouredFakeArea& seen) const {
+  constexpr int kFar = kGrid / 4;
+  std::vector<FakeArea> found;
+  int best = kFar;
+  for (const FakeArea& area : AreasOf(seen.colour)) {
+    const int distance =
+        (std::abs(area.x0 + area.x1 - seen.area.x0 - seen.area.x1) +
+         std::abs(area.y0 + area.y1 - seen.area.y0 - seen.area.y1)) /
+        2;
+    if (distance >= best) continue;
+    best = distance;
+    found = {area};
+  }
+  return found;
 }
 
 LowResMask MaskOfFakeAreas(absl::Span<const FakeArea> areas) {

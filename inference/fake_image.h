@@ -11,6 +11,7 @@
 #include "inference/detection.h"
 #include "inference/engine.h"
 #include "inference/image.h"
+#include "inference/prompt.h"
 
 namespace sam3 {
 
@@ -54,6 +55,13 @@ class FakeImage final : public ImageEmbedding {
   // What the first coloured cell inside the mask belongs to, if there is one.
   // `mask`: a value a cell, inside where greater than 0.
   std::optional<ColouredFakeArea> Under(absl::Span<const float> mask) const;
+
+  // Under the last positive click, or else the box's centre.
+  std::optional<ColouredFakeArea> ObjectAt(const ObjectPrompt& prompt) const;
+
+  // The area of the same colour whose centre is nearest, one or none: it must
+  // be near.
+  std::vector<FakeArea> NearestTo(const ColouredFakeArea& seen) const;
 
  private:
   std::array<int8_t, kFakeCells> cells_{};

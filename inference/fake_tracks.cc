@@ -1,7 +1,6 @@
 #include "inference/fake_tracks.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <optional>
 #include <utility>
 
@@ -12,24 +11,6 @@ namespace sam3 {
 namespace {
 
 constexpr float kSeen = 8.0f;
-
-// The area of the colour whose centre is nearest, if it is near.
-std::vector<FakeArea> Nearest(const FakeImage& image,
-                              const ColouredFakeArea& seen) {
-  constexpr int kFar = kFakeGrid / 4;
-  std::vector<FakeArea> found;
-  int best = kFar;
-  for (const FakeArea& area : image.AreasOf(seen.colour)) {
-    const int distance =
-        (std::abs(area.x0 + area.x1 - seen.area.x0 - seen.area.x1) +
-         std::abs(area.y0 + area.y1 - seen.area.y0 - seen.area.y1)) /
-        2;
-    if (distance >= best) continue;
-    best = distance;
-    found = {area};
-  }
-  return found;
-}
 
 }  // namespace
 
@@ -92,7 +73,7 @@ std::vector<PropagatedObject> FakeTracks::Propagate(const FakeImage& image,
     object.logits = MaskOfFakeAreas({}).values;
   }
   for (auto& [id, seen] : objects_) {
-    const std::vector<FakeArea> areas = Nearest(image, seen);
+    const std::vector<FakeArea> areas = image.NearestTo(seen);
     if (!areas.empty()) seen.area = areas.front();
     propagated.push_back(
         {id, areas.empty() ? -kSeen : kSeen, MaskOfFakeAreas(areas).values});

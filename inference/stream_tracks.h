@@ -68,17 +68,19 @@ struct TrackedInstance {
   int64_t object_id = 0;
   // kTentative, kConfirmed or kLost.
   TrackPhase phase = TrackPhase::kConfirmed;
-  // Of the detection that it was born from; never changes.
+  // Of the detection that it was born from; never changes. Of a given object,
+  // that it is there.
   float score = 0;
   // Where masks of one prompt overlap, the greater one has the pixel.
   float overlap_score = 0;
-  // Logits; empty masks are left out.
+  // Logits. Objects with empty masks are left out, but for given ones.
   LowResMask mask;
 };
 
 // What a frame is to one stream.
 struct TrackedFrame {
-  // One list a prompt, in the order of the item's, each by id.
+  // One list a prompt, in the order of the item's, each by id. Of given objects
+  // one list: all of them by id, or what was asked, in order.
   std::vector<std::vector<TrackedInstance>> objects;
   // By id; one object's in the order in which they happened.
   std::vector<TrackEvent> events;

@@ -173,6 +173,7 @@ absl::Status DeviceWorker::Process(std::vector<Work>& works) {
   SAM3_RETURN_IF_ERROR(GroundAll(absl::MakeSpan(works)));
   SAM3_RETURN_IF_ERROR(ClickAll(absl::MakeSpan(works)));
   SAM3_RETURN_IF_ERROR(TrackAll(absl::MakeSpan(works)));
+  SAM3_RETURN_IF_ERROR(FollowAll(absl::MakeSpan(works)));
   const absl::Time grounded = clock_.Now();
   metrics_.ground_seconds.Observe(grounded - encoded);
   for (Work& work : works) {
@@ -200,6 +201,7 @@ absl::Status DeviceWorker::EncodeMissingImages(absl::Span<Work> works) {
   std::vector<Work*> owners;
   for (Work& work : works) {
     EngineInput& input = work.input;
+    if (!input.has_picture()) continue;
     if (input.embedding == nullptr && input.keep_as.has_value()) {
       // Another job may have encoded the same picture since this one came.
       const auto cached = images_.FindDigest(work.job->context().tenant(),
@@ -350,6 +352,24 @@ absl::Status DeviceWorker::TrackAll(absl::Span<Work> works) {
   size_t next = 0;
   for (Work& work : works) {
     if (work.input.tracks == nullptr) continue;
+    work.output.tracked = std::move(frames[next++]);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DeviceWorker::FollowAll(absl::Span<Work> works) {
+  std::vector<FollowItem> items;
+  for (const Work& work : works) {
+    if (!work.input.follow.has_value()) continue;
+    items.push_back(*work.input.follow);
+    items.back().image = work.input.embedding;
+  }
+  if (items.empty()) return absl::OkStatus();
+  SAM3_ASSIGN_OR_RETURN(std::vector<TrackedFrame> frames,
+                        engine_.Follow(items));
+  size_t next = 0;
+  for (Work& work : works) {
+    if (!work.input.follow.has_value()) continue;
     work.output.tracked = std::move(frames[next++]);
   }
   return absl::OkStatus();

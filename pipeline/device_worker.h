@@ -25,7 +25,8 @@ namespace sam3 {
 // The thread that owns one engine. It pulls a batch when the device is free,
 // encodes the pictures and texts that no cache has, grounds all (picture,
 // prompt) pairs in one call, masks all clicked objects in another, follows
-// the objects of all streams in a third and hands every job its part. A job
+// the objects of all streams in two more, found ones and given ones, and hands
+// every job its part. A job
 // that nobody waits for any more leaves between the two steps; its picture
 // stays cached. A second thread tells jobs whose deadline passes while the
 // device is busy.
@@ -86,6 +87,7 @@ class DeviceWorker {
   absl::Status GroundAll(absl::Span<Work> works);
   absl::Status ClickAll(absl::Span<Work> works);
   absl::Status TrackAll(absl::Span<Work> works);
+  absl::Status FollowAll(absl::Span<Work> works);
   void Conclude(std::vector<Work> works, const absl::Status& status);
   void Fail(std::vector<Work> works, const absl::Status& status);
 

@@ -49,6 +49,13 @@ struct EngineInput {
   std::shared_ptr<StreamTracks> tracks;
   // The stream's numbers of the prompts, in order, with `tracks`.
   std::vector<int> prompt_numbers;
+  // A stream's given objects, followed on this picture, whose embedding it
+  // gets, or asked about, without a picture.
+  std::optional<FollowItem> follow;
+
+  bool has_picture() const {
+    return !follow.has_value() || follow->questions.empty();
+  }
 };
 
 struct EngineOutput {

@@ -17,6 +17,12 @@ constexpr size_t kEveryMailbox = 4;
 constexpr int kEveryTurns = 2;
 // Encoded pushed frames that may wait for decoding.
 constexpr size_t kMaxEncoded = 4;
+// Questions about objects that are asked and not yet answered and read. Beyond,
+// no more input is taken.
+constexpr size_t kMaxQuestions = 16;
+// What may wait to be read on a stream whose source the server reads itself
+// before the client's changes have to wait as well.
+constexpr size_t kMaxUntaken = 1000;
 
 absl::Status WrongKind(absl::string_view field, absl::string_view source) {
   return WithField(
@@ -50,6 +56,10 @@ LocalStream::LocalStream(PipelineCore& core, uint64_t number,
       ticket_(std::move(ticket)),
       prompts_(std::make_shared<const std::vector<ConceptPrompt>>(
           WithIds(config_.prompts))),
+      objects_(config_.objects.empty()
+                   ? std::nullopt
+                   : std::make_optional<ObjectLedger>(
+                         config_.objects, config_.track->max_objects)),
       sampler_(config_.analyse_fps, config_.every_nth_frame),
       next_prompt_number_(static_cast<int>(config_.prompts.size())),
       mailbox_(config_.delivery, kEveryMailbox),
@@ -102,12 +112,25 @@ bool LocalStream::WantsInput() const {
 
 bool LocalStream::InputRoom() const {
   if (cancelled_ || input_closed_) return false;
+  if (objects_.has_value() &&
+      objects_->question_count() + questions_out_ + untaken_answers_ >=
+          kMaxQuestions) {
+    return false;
+  }
   if (config_.source == StreamSourceKind::kPushedChunks) {
     return reader_ != nullptr && reader_->WantsBytes();
   }
-  if (config_.source != StreamSourceKind::kPushedFrames) return false;
+  // Where the server reads the source itself, the client still changes what is
+  // looked for; each change is answered, and somebody must read that.
+  if (config_.source != StreamSourceKind::kPushedFrames) {
+    return sequencer_.size() < kMaxUntaken;
+  }
   if (config_.delivery == FrameDelivery::kLatest) return true;
   return encoded_.size() < kMaxEncoded && mailbox_.HasRoom() && CreditLeft();
+}
+
+bool LocalStream::RoomOrCancelled() const {
+  return cancelled_ || (mailbox_.HasRoom() && CreditLeft());
 }
 
 bool LocalStream::CreditLeft() const {
@@ -175,6 +198,11 @@ absl::Status LocalStream::PushChunk(std::string bytes) {
 }
 
 void LocalStream::CloseInput() {
+  // What the server reads itself does not end with what the client says.
+  if (config_.source == StreamSourceKind::kFile ||
+      config_.source == StreamSourceKind::kUrl) {
+    return;
+  }
   {
     const absl::MutexLock lock(&mutex_);
     input_closed_ = true;
@@ -237,6 +265,8 @@ std::optional<StreamEvent> LocalStream::TakeOutput() {
       started_taken_ = true;
     } else if (auto* result = std::get_if<FrameResult>(&*event)) {
       MarkGap(result);
+    } else if (std::holds_alternative<ObjectPreview>(*event)) {
+      --untaken_answers_;
     } else if (auto* summary = std::get_if<StreamSummary>(&*event)) {
       summary->resume = Leftover();
       summary_taken_ = true;
@@ -352,8 +382,9 @@ void LocalStream::PutFrame(VideoFrame frame) {
 int LocalStream::ClaimTurns() {
   const int allowed =
       config_.delivery == FrameDelivery::kLatest ? 1 : kEveryTurns;
-  const int wanted =
-      std::min(allowed, static_cast<int>(mailbox_.size()) + turns_) - turns_;
+  const int waiting =
+      static_cast<int>(mailbox_.size()) + (QuestionsReady() ? 1 : 0);
+  const int wanted = std::min(allowed, waiting + turns_) - turns_;
   if (wanted <= 0 || cancelled_) return 0;
   turns_ += wanted;
   return wanted;
@@ -380,6 +411,10 @@ void LocalStream::SummarizeIfDone() {
   if (!encoded_.empty() || decoding_ || mailbox_.size() > 0 ||
       !sequencer_.all_closed()) {
     return;
+  }
+  if (objects_.has_value() && !cancelled_) {
+    if (questions_out_ > 0 || QuestionsReady()) return;
+    AnnounceAll(objects_->RefuseQuestions());
   }
   summarized_ = true;
   sequencer_.AnnounceSummary();

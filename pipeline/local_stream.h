@@ -20,6 +20,7 @@
 #include "pipeline/frame_sampler.h"
 #include "pipeline/job.h"
 #include "pipeline/listener_gate.h"
+#include "pipeline/object_ledger.h"
 #include "pipeline/pipeline_core.h"
 #include "pipeline/request_context.h"
 #include "pipeline/result_sequencer.h"
@@ -86,6 +87,12 @@ class LocalStream final : public StreamSession,
     std::shared_ptr<const std::vector<ConceptPrompt>> prompts;
   };
 
+  // What a turn is about; nothing when there was nothing left to do.
+  struct Claimed {
+    std::optional<VideoFrame> frame;
+    std::optional<ObjectLedger::Asked> asked;
+  };
+
   absl::Status StartTracks();
   std::optional<ResumedFrom> TakenOver() const;
   // What another stream can go on with; null before anybody is told to go.
@@ -93,10 +100,15 @@ class LocalStream final : public StreamSession,
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DecodeNext();
   // A turn's part on the device thread and after it.
-  std::optional<EngineInput> TakeTurn(std::optional<VideoFrame>* frame);
-  void FinishTurn(std::optional<VideoFrame> frame,
-                  absl::StatusOr<EngineOutput> output);
+  std::optional<EngineInput> TakeTurn(Claimed* claimed);
+  std::optional<EngineInput> TakeConcepts(std::optional<VideoFrame>* frame);
+  std::optional<EngineInput> TakeObjects(const VideoFrame& frame);
+  void FinishTurn(Claimed claimed, absl::StatusOr<EngineOutput> output);
   void EncodeFrame(VideoFrame frame, const EngineOutput& output);
+  void EncodeAnswers(const ObjectLedger::Asked& asked,
+                     const EngineOutput& output);
+  void RefuseAnswers(const ObjectLedger::Asked& asked,
+                     const absl::Status& status);
 
   // How many more turns should be queued; counts them as queued.
   int ClaimTurns() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -107,20 +119,22 @@ class LocalStream final : public StreamSession,
   // Queues an event; not after the summary, which is the last one.
   void Announce(StreamEvent event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool OutputReady() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AnnounceAll(std::vector<PromptRejected> rejected)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void UpdateConcepts(PromptUpdate) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void UpdateObjects(PromptUpdate update) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool QuestionsReady() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Why a prompt cannot join the others, if so.
   absl::Status CheckAdded(const ConceptPrompt& prompt,
                           const std::vector<ConceptPrompt>& others) const;
-  // The field of the request that the reader's bytes go back to.
-  absl::string_view SourceField() const;
+  absl::string_view SourceField() const;  // that the reader's bytes come from
   // Marks the first result behind a gap, and the others of its frame.
   void MarkGap(FrameResult* result) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Why a pushed frame is not taken, if so.
   absl::Status CheckFrame(const PushedFrame& frame) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool InputRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool RoomOrCancelled() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return cancelled_ || (mailbox_.HasRoom() && CreditLeft());
-  }
+  bool RoomOrCancelled() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool CreditLeft() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ShedUnsent() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SummarizeIfDone() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -138,6 +152,11 @@ class LocalStream final : public StreamSession,
   std::unique_ptr<Admission::Ticket> ticket_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const std::vector<ConceptPrompt>> prompts_
       ABSL_GUARDED_BY(mutex_);
+  // Where the client gives the objects.
+  std::optional<ObjectLedger> objects_ ABSL_GUARDED_BY(mutex_);
+  // Questions on the device or being encoded, and answers that nobody took yet.
+  size_t questions_out_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t untaken_answers_ ABSL_GUARDED_BY(mutex_) = 0;
   FrameSampler sampler_ ABSL_GUARDED_BY(mutex_);
   int next_prompt_number_ ABSL_GUARDED_BY(mutex_);
   std::deque<Encoded> encoded_ ABSL_GUARDED_BY(mutex_);

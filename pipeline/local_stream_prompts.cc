@@ -21,37 +21,60 @@ std::vector<ConceptPrompt>::const_iterator FindPrompt(
 void LocalStream::UpdatePrompts(PromptUpdate update) {
   {
     const absl::MutexLock lock(&mutex_);
-    std::vector<ConceptPrompt> next = *prompts_;
-    for (PromptRejected& rejected : update.rejected) {
-      Announce(std::move(rejected));
+    AnnounceAll(std::exchange(update.rejected, {}));
+    if (objects_.has_value()) {
+      UpdateObjects(std::move(update));
+    } else {
+      UpdateConcepts(std::move(update));
     }
-    for (const std::string& id : update.remove) {
-      const auto found = FindPrompt(next, id);
-      if (found == next.end()) {
-        Announce(PromptRejected{
-            id, WithReason(absl::NotFoundError(absl::StrCat(
-                               "the stream has no prompt \"", id, "\"")),
-                           reason::kPromptNotFound)});
-      } else {
-        next.erase(found);
-      }
-    }
-    for (ConceptPrompt& prompt : update.add) {
-      absl::Status refused = CheckAdded(prompt, next);
-      if (refused.ok()) {
-        prompt.stream_number = next_prompt_number_++;
-        next.push_back(std::move(prompt));
-      } else {
-        Announce(PromptRejected{
-            prompt.prompt_id,
-            WithReason(std::move(refused), reason::kInvalidRequest)});
-      }
-    }
-    prompts_ =
-        std::make_shared<const std::vector<ConceptPrompt>>(std::move(next));
     Announce(PromptsUpdated{sequencer_.frames_in()});
   }
   Proceed();
+}
+
+void LocalStream::AnnounceAll(std::vector<PromptRejected> rejected) {
+  for (PromptRejected& one : rejected) Announce(std::move(one));
+}
+
+void LocalStream::UpdateConcepts(PromptUpdate update) {
+  std::vector<ConceptPrompt> next = *prompts_;
+  for (const std::string& id : update.remove) {
+    const auto found = FindPrompt(next, id);
+    if (found == next.end()) {
+      Announce(PromptRejected{
+          id, WithReason(absl::NotFoundError(absl::StrCat(
+                             "the stream has no prompt \"", id, "\"")),
+                         reason::kPromptNotFound)});
+    } else {
+      next.erase(found);
+    }
+  }
+  for (ConceptPrompt& prompt : update.add) {
+    absl::Status refused = CheckAdded(prompt, next);
+    if (refused.ok()) {
+      prompt.stream_number = next_prompt_number_++;
+      next.push_back(std::move(prompt));
+    } else {
+      Announce(PromptRejected{
+          prompt.prompt_id,
+          WithReason(std::move(refused), reason::kInvalidRequest)});
+    }
+  }
+  prompts_ =
+      std::make_shared<const std::vector<ConceptPrompt>>(std::move(next));
+  const absl::Status other =
+      WithReason(absl::InvalidArgumentError(
+                     "this stream looks for concepts; open one with `objects`"),
+                 reason::kInvalidRequest);
+  for (const int64_t id : update.drop) {
+    Announce(PromptRejected{absl::StrCat(id), other});
+  }
+  for (const auto* objects :
+       {&update.describe, &update.preview, &update.commit}) {
+    for (const GivenObject& object : *objects) {
+      Announce(PromptRejected{absl::StrCat(object.object_id), other});
+    }
+  }
 }
 
 absl::Status LocalStream::CheckAdded(

@@ -9,6 +9,10 @@
 namespace sam3 {
 
 absl::Status LocalStream::StartTracks() {
+  if (!config_.objects.empty()) {
+    tracks_ = core_.model.engine->NewGivenTracks();
+    return absl::OkStatus();
+  }
   if (!config_.track.has_value()) return absl::OkStatus();
   TrackSeeds seeds;
   if (config_.resume != nullptr) {
@@ -28,7 +32,10 @@ std::optional<ResumedFrom> LocalStream::TakenOver() const {
 }
 
 std::shared_ptr<const ResumeState> LocalStream::Leftover() const {
-  if (tracks_ == nullptr || !told_to_go_) return nullptr;
+  // What given objects are is the client's to say again.
+  if (!config_.track.has_value() || !config_.objects.empty() || !told_to_go_) {
+    return nullptr;
+  }
   auto state = std::make_shared<ResumeState>();
   followed_.Describe(*prompts_, state.get());
   state->mask_size = mask_size_;

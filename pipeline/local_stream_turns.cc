@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "inference/base/status_macros.h"
 #include "pipeline/local_stream.h"
 #include "pipeline/prompt_geometry.h"
 #include "pipeline/result_encoder.h"
@@ -10,6 +11,9 @@
 
 namespace sam3 {
 namespace {
+
+// What the one result of a frame with given objects goes by.
+constexpr char kGivenObjectsId[] = "objects";
 
 // A rough size of what goes to the client; exact enough for a bound.
 size_t SizeOf(const FrameResult& result) {
@@ -48,6 +52,24 @@ void GiveEvents(const std::vector<TrackEvent>& events,
   }
 }
 
+absl::StatusOr<std::vector<PromptResult>> EncodePrompts(
+    const StreamConfig& config, const std::vector<ConceptPrompt>& prompts,
+    const EngineOutput& output, int width, int height) {
+  if (!config.objects.empty()) {
+    PromptResult result;
+    result.prompt_id = kGivenObjectsId;
+    SAM3_ASSIGN_OR_RETURN(result.instances,
+                          EncodeGiven(output.tracked->objects.front(),
+                                      config.options, width, height));
+    return std::vector<PromptResult>{std::move(result)};
+  }
+  return output.tracked.has_value()
+             ? EncodeTracks(prompts, output.detections, *output.tracked,
+                            config.options, width, height)
+             : EncodeResults(prompts, output.detections, config.options, width,
+                             height);
+}
+
 }  // namespace
 
 // One claim on the device. Which frame it is for is decided when its batch is
@@ -58,15 +80,15 @@ class LocalStream::Turn final : public Job {
       : Job(stream->context_, facts), stream_(std::move(stream)) {}
 
   std::optional<EngineInput> TakeInput() override {
-    return stream_->TakeTurn(&frame_);
+    return stream_->TakeTurn(&claimed_);
   }
   void Finish(absl::StatusOr<EngineOutput> output) override {
-    stream_->FinishTurn(std::move(frame_), std::move(output));
+    stream_->FinishTurn(std::move(claimed_), std::move(output));
   }
 
  private:
   const std::shared_ptr<LocalStream> stream_;
-  std::optional<VideoFrame> frame_;
+  Claimed claimed_;
 };
 
 void LocalStream::QueueTurns(int count) {
@@ -88,14 +110,31 @@ void LocalStream::QueueTurns(int count) {
   if (!refused.ok()) Proceed();
 }
 
-std::optional<EngineInput> LocalStream::TakeTurn(
-    std::optional<VideoFrame>* frame) {
+std::optional<EngineInput> LocalStream::TakeTurn(Claimed* claimed) {
   {
     const absl::MutexLock lock(&mutex_);
     if (cancelled_) return std::nullopt;
-    *frame = mailbox_.Take();
+    if (objects_.has_value()) {
+      std::vector<PromptRejected> rejected;
+      claimed->asked = objects_->TakeQuestions(&rejected);
+      AnnounceAll(std::move(rejected));
+    }
+    if (claimed->asked.has_value()) {
+      questions_out_ += claimed->asked->questions.size();
+      EngineInput input;
+      input.follow = FollowItem{tracks_, nullptr};
+      input.follow->questions = claimed->asked->questions;
+      return input;
+    }
+    claimed->frame = mailbox_.Take();
   }
-  if (!frame->has_value()) return std::nullopt;
+  if (!claimed->frame.has_value()) return std::nullopt;
+  return config_.objects.empty() ? TakeConcepts(&claimed->frame)
+                                 : TakeObjects(*claimed->frame);
+}
+
+std::optional<EngineInput> LocalStream::TakeConcepts(
+    std::optional<VideoFrame>* frame) {
   EngineInput input;
   input.image = (*frame)->image;
   auto prompts =
@@ -125,12 +164,18 @@ std::optional<EngineInput> LocalStream::TakeTurn(
   return input;
 }
 
-void LocalStream::FinishTurn(std::optional<VideoFrame> frame,
+void LocalStream::FinishTurn(Claimed claimed,
                              absl::StatusOr<EngineOutput> output) {
+  std::optional<VideoFrame>& frame = claimed.frame;
   if (frame.has_value() && output.ok()) {
     if (output->tracked.has_value()) {
       const absl::MutexLock lock(&mutex_);
-      followed_.Begin(frame->index);
+      if (objects_.has_value()) {
+        objects_->Analysed(frame->index, frame->image.width(),
+                           frame->image.height());
+      } else {
+        followed_.Begin(frame->index);
+      }
     }
     core_.encode_pool.Schedule([self = shared_from_this(),
                                 frame = *std::move(frame),
@@ -139,6 +184,13 @@ void LocalStream::FinishTurn(std::optional<VideoFrame> frame,
     });
     return;
   }
+  if (claimed.asked.has_value() && output.ok()) {
+    core_.encode_pool.Schedule(
+        [self = shared_from_this(), asked = *std::move(claimed.asked),
+         output = *std::move(output)] { self->EncodeAnswers(asked, output); });
+    return;
+  }
+  if (claimed.asked.has_value()) RefuseAnswers(*claimed.asked, output.status());
   {
     const absl::MutexLock lock(&mutex_);
     --turns_;
@@ -163,13 +215,9 @@ void LocalStream::EncodeFrame(VideoFrame frame, const EngineOutput& output) {
   const int height = frame.image.height();
   frame.image = Image();
   absl::StatusOr<std::vector<PromptResult>> encoded =
-      output.tracked.has_value()
-          ? EncodeTracks(*frame.prompts, output.detections, *output.tracked,
-                         config_.options, width, height)
-          : EncodeResults(*frame.prompts, output.detections, config_.options,
-                          width, height);
+      EncodePrompts(config_, *frame.prompts, output, width, height);
   ObjectSightings sightings;
-  if (output.tracked.has_value()) {
+  if (output.tracked.has_value() && config_.objects.empty()) {
     sightings = ReadSightings(*frame.prompts, *output.tracked);
   }
   const absl::Time end = core_.clock.Now();
@@ -205,7 +253,7 @@ void LocalStream::EncodeFrame(VideoFrame frame, const EngineOutput& output) {
   {
     const absl::MutexLock lock(&mutex_);
     --turns_;
-    if (output.tracked.has_value()) {
+    if (output.tracked.has_value() && config_.objects.empty()) {
       followed_.End(frame.index, std::move(sightings));
     }
     if (!encoded.ok()) {

@@ -75,31 +75,40 @@ absl::StatusOr<std::vector<EnginePrompt>> ToEnginePrompts(
   return result;
 }
 
+absl::StatusOr<ObjectPrompt> ToObjectPrompt(
+    absl::Span<const PointedAt> points,
+    const std::optional<PointedObject::Frame>& box, int width, int height,
+    const std::string& field, std::vector<std::string>* warnings) {
+  ObjectPrompt out;
+  for (size_t i = 0; i < points.size(); ++i) {
+    const PointedAt& point = points[i];
+    const Click click = {
+        point.normalized ? point.x : point.x / static_cast<float>(width),
+        point.normalized ? point.y : point.y / static_cast<float>(height),
+        point.label};
+    if (!(click.x >= 0 && click.x <= 1 && click.y >= 0 && click.y <= 1)) {
+      return Outside(absl::StrCat(field, ".points[", i, "]"), width, height);
+    }
+    out.clicks.push_back(click);
+  }
+  if (box.has_value()) {
+    SAM3_ASSIGN_OR_RETURN(out.box,
+                          ToFractions(box->box, box->normalized, width, height,
+                                      field + ".box", warnings));
+  }
+  return out;
+}
+
 absl::StatusOr<std::vector<ObjectPrompt>> ToObjectPrompts(
     absl::Span<const PointedObject> prompts, int width, int height,
     std::vector<std::string>* warnings) {
   std::vector<ObjectPrompt> result;
   for (size_t i = 0; i < prompts.size(); ++i) {
-    ObjectPrompt out;
-    for (size_t j = 0; j < prompts[i].points.size(); ++j) {
-      const PointedAt& point = prompts[i].points[j];
-      const Click click = {
-          point.normalized ? point.x : point.x / static_cast<float>(width),
-          point.normalized ? point.y : point.y / static_cast<float>(height),
-          point.label};
-      if (!(click.x >= 0 && click.x <= 1 && click.y >= 0 && click.y <= 1)) {
-        return Outside(absl::StrCat("prompts[", i, "].points[", j, "]"), width,
-                       height);
-      }
-      out.clicks.push_back(click);
-    }
-    if (prompts[i].box.has_value()) {
-      SAM3_ASSIGN_OR_RETURN(
-          out.box,
-          ToFractions(prompts[i].box->box, prompts[i].box->normalized, width,
-                      height, absl::StrCat("prompts[", i, "].box"), warnings));
-    }
-    result.push_back(std::move(out));
+    SAM3_ASSIGN_OR_RETURN(
+        ObjectPrompt prompt,
+        ToObjectPrompt(prompts[i].points, prompts[i].box, width, height,
+                       absl::StrCat("prompts[", i, "]"), warnings));
+    result.push_back(std::move(prompt));
   }
   return result;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,14 @@ absl::StatusOr<std::vector<EnginePrompt>> ToEnginePrompts(
     absl::Span<const ConceptPrompt> prompts, const ConceptOptions& options,
     int width, int height, std::vector<std::string>* warnings);
 
-// The same for clicks and boxes on single objects. A click must be inside the
-// picture, its borders included.
+// The same for clicks and a box on one object; `field` leads to them. A click
+// must be inside the picture, its borders included.
+absl::StatusOr<ObjectPrompt> ToObjectPrompt(
+    absl::Span<const PointedAt> points,
+    const std::optional<PointedObject::Frame>& box, int width, int height,
+    const std::string& field, std::vector<std::string>* warnings);
+
+// The same for several objects on one picture.
 absl::StatusOr<std::vector<ObjectPrompt>> ToObjectPrompts(
     absl::Span<const PointedObject> prompts, int width, int height,
     std::vector<std::string>* warnings);

@@ -59,6 +59,8 @@ class ResultSequencer {
   int64_t open_tickets() const { return open_; }
   bool empty() const { return slots_.empty() && leaving_.empty(); }
   int64_t frames_in() const { return next_index_; }
+  // Frames and announcements that nobody took yet.
+  size_t size() const { return slots_.size() + leaving_.size(); }
 
   // What was taken so far; complete once empty().
   const StreamSummary& summary() const { return summary_; }

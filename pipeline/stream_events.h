@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "pipeline/given_object.h"
 #include "pipeline/media/media_root.h"
 #include "pipeline/resume_state.h"
 #include "pipeline/segmentation.h"
@@ -38,7 +39,9 @@ struct StreamConfig {
   SourceUrl url;                          // of a kUrl source
   FrameDelivery delivery = FrameDelivery::kEvery;
   std::vector<ConceptPrompt> prompts;
-  // How many there may be at a time, added ones included.
+  // Instead of prompts, with `track`.
+  std::vector<GivenObject> objects;
+  // How many prompts there may be at a time, added ones included.
   size_t max_prompts = 16;
   ConceptOptions options;
   // At most so many analysed frames a second of media time; 0 = all.
@@ -130,18 +133,23 @@ struct FrameRefused {
   absl::Status status;
 };
 
-// A prompt that cannot be served on this stream; the others go on.
+// A prompt, or an object by its number, that cannot be served on this stream;
+// the others go on.
 struct PromptRejected {
   std::string prompt_id;
   absl::Status status;
 };
 
-// A change of a running stream's prompts.
+// A change of a running stream's prompts or objects.
 struct PromptUpdate {
-  std::vector<ConceptPrompt> add;
-  std::vector<std::string> remove;  // ids
-  // Prompts to add that were found wanting before they came here.
+  std::vector<ConceptPrompt> add = {};
+  std::vector<std::string> remove = {};  // ids
+  // What was found wanting before it came here.
   std::vector<PromptRejected> rejected = {};
+  std::vector<GivenObject> describe = {};
+  std::vector<int64_t> drop = {};  // ids
+  std::vector<GivenObject> preview = {};
+  std::vector<GivenObject> commit = {};
 };
 
 struct PromptsUpdated {
@@ -193,6 +201,6 @@ struct StreamSummary {
 using StreamEvent =
     std::variant<StreamStarted, FrameResult, FramesDropped, FrameRefused,
                  PromptRejected, PromptsUpdated, SourceEvent, Heartbeat,
-                 GoingAway, StreamSummary>;
+                 GoingAway, StreamSummary, ObjectPreview>;
 
 }  // namespace sam3

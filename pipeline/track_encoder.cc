@@ -27,6 +27,23 @@ void ShareOut(const std::vector<TrackedInstance>& objects,
   }
 }
 
+// `box` is that of the object's whole mask, `runs` what is left to it.
+absl::StatusOr<Instance> InstanceOf(const TrackedInstance& object,
+                                    const MaskRuns& runs, const Box& box,
+                                    const ConceptOptions& options) {
+  Instance instance;
+  instance.object_id = object.object_id;
+  instance.phase = object.phase;
+  instance.score = object.score;
+  if (options.fields.box) instance.box = box;
+  if (options.fields.area) instance.area = MaskArea(runs);
+  if (options.fields.mask && options.mask.format != MaskFormat::kNone) {
+    SAM3_ASSIGN_OR_RETURN(instance.mask,
+                          EncodeMaskAt(runs, object.mask, options.mask));
+  }
+  return instance;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<PromptResult>> EncodeTracks(
@@ -51,21 +68,25 @@ absl::StatusOr<std::vector<PromptResult>> EncodeTracks(
     for (const MaskRuns& mask : masks) boxes.push_back(MaskBox(mask));
     ShareOut(objects, &masks);
     for (size_t k = 0; k < objects.size(); ++k) {
-      Instance instance;
-      instance.object_id = objects[k].object_id;
-      instance.phase = objects[k].phase;
-      instance.score = objects[k].score;
-      if (options.fields.box) instance.box = boxes[k];
-      if (options.fields.area) instance.area = MaskArea(masks[k]);
-      if (options.fields.mask && options.mask.format != MaskFormat::kNone) {
-        SAM3_ASSIGN_OR_RETURN(
-            instance.mask,
-            EncodeMaskAt(masks[k], objects[k].mask, options.mask));
-      }
+      SAM3_ASSIGN_OR_RETURN(Instance instance, InstanceOf(objects[k], masks[k],
+                                                          boxes[k], options));
       results[i].instances.push_back(std::move(instance));
     }
   }
   return results;
+}
+
+absl::StatusOr<std::vector<Instance>> EncodeGiven(
+    absl::Span<const TrackedInstance> objects, const ConceptOptions& options,
+    int width, int height) {
+  std::vector<Instance> instances;
+  for (const TrackedInstance& object : objects) {
+    const MaskRuns runs = RunsFromLowRes(object.mask, width, height);
+    SAM3_ASSIGN_OR_RETURN(Instance instance,
+                          InstanceOf(object, runs, MaskBox(runs), options));
+    instances.push_back(std::move(instance));
+  }
+  return instances;
 }
 
 }  // namespace sam3

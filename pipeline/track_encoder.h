@@ -20,4 +20,9 @@ absl::StatusOr<std::vector<PromptResult>> EncodeTracks(
     absl::Span<const Detections> detections, const TrackedFrame& tracked,
     const ConceptOptions& options, int width, int height);
 
+// Given objects, as they are: masks may overlap. Otherwise the same.
+absl::StatusOr<std::vector<Instance>> EncodeGiven(
+    absl::Span<const TrackedInstance> objects, const ConceptOptions& options,
+    int width, int height);
+
 }  // namespace sam3

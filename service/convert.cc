@@ -217,6 +217,12 @@ struct EventWriter {
     out->mutable_prompts_updated()->set_effective_frame_index(
         event.effective_frame_index);
   }
+  void operator()(ObjectPreview event) const {
+    auto* preview = out->mutable_preview();
+    preview->set_frame_index(event.frame_index);
+    *preview->mutable_instance() = InstanceToProto(std::move(event.instance));
+    preview->set_committed(event.committed);
+  }
   void operator()(const SourceEvent& event) const {
     auto* source = out->mutable_source_event();
     switch (event.kind) {

@@ -20,6 +20,10 @@ struct ServiceLimits {
   // For the first message of a stream, and for each next one of an upload.
   absl::Duration message_timeout = absl::Seconds(10);
   int max_mask_side = 16'384;
+  // That one stream follows at a time, and that one list of an update names.
+  int max_objects = 256;
+  // Of all masks together that one message describes objects by.
+  int64_t max_mask_pixels = 33'000'000;
 };
 
 }  // namespace sam3

@@ -7,14 +7,36 @@ namespace {
 
 // As far as the reference's rules against false objects reach.
 constexpr int kMaxConfirmationDelay = 15;
-// Each costs a device several megabytes and milliseconds.
-constexpr int kMaxObjects = 256;
+
+// What is about concepts and detections alone.
+void CheckGiven(const v1::StreamConfig& config, int max_objects,
+                const Violate& violate) {
+  constexpr char kNotForGiven[] = "is not for given objects";
+  if (!config.prompts().empty()) {
+    violate("config.prompts",
+            "cannot be combined with objects; a stream has one or the other");
+  }
+  if (config.task() == v1::StreamConfig::TASK_DETECT) {
+    violate("config.task", "must be TASK_TRACK with objects");
+  }
+  if (config.has_score_threshold()) {
+    violate("config.score_threshold", kNotForGiven);
+  }
+  if (config.confirmation_delay_frames() > 0) {
+    violate("config.confirmation_delay_frames", kNotForGiven);
+  }
+  if (config.objects_size() > max_objects) {
+    violate("config.objects",
+            absl::StrCat("has ", config.objects_size(), " entries; at most ",
+                         max_objects, " are allowed by max_objects"));
+  }
+}
 
 }  // namespace
 
-std::optional<TrackConfig> ReadTrackConfig(
-    const v1::StreamConfig& config,
-    const std::function<void(std::string, std::string)>& violate) {
+std::optional<TrackConfig> ReadTrackConfig(const v1::StreamConfig& config,
+                                           const ServiceLimits& limits,
+                                           const Violate& violate) {
   if (!v1::StreamConfig::Task_IsValid(config.task())) {
     violate("config.task", "is no known task");
   }
@@ -23,11 +45,14 @@ std::optional<TrackConfig> ReadTrackConfig(
     violate("config.confirmation_delay_frames",
             absl::StrCat("must be from 0 to ", kMaxConfirmationDelay));
   }
-  if (config.max_objects() < 0 || config.max_objects() > kMaxObjects) {
+  if (config.max_objects() < 0 || config.max_objects() > limits.max_objects) {
     violate("config.max_objects",
-            absl::StrCat("must be from 0 to ", kMaxObjects));
+            absl::StrCat("must be from 0 to ", limits.max_objects));
   }
-  if (config.task() != v1::StreamConfig::TASK_TRACK) return std::nullopt;
+  const bool given = !config.objects().empty();
+  if (config.task() != v1::StreamConfig::TASK_TRACK && !given) {
+    return std::nullopt;
+  }
   if (config.has_nms()) violate("config.nms", "is not for TASK_TRACK");
   if (config.max_instances_per_prompt() > 0) {
     violate("config.max_instances_per_prompt",
@@ -36,6 +61,7 @@ std::optional<TrackConfig> ReadTrackConfig(
   TrackConfig out;
   out.confirmation_delay_frames = config.confirmation_delay_frames();
   if (config.max_objects() > 0) out.max_objects = config.max_objects();
+  if (given) CheckGiven(config, out.max_objects, violate);
   return out;
 }
 

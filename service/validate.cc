@@ -13,6 +13,8 @@
 #include "service/concept_text.h"
 #include "service/convert.h"
 #include "service/field_selection.h"
+#include "service/geometry_reader.h"
+#include "service/given_object_reader.h"
 #include "service/track_config.h"
 
 namespace sam3 {
@@ -42,6 +44,12 @@ class RequestValidator::Checker {
 
   void Violate(std::string field, std::string description) {
     violations_.push_back({std::move(field), std::move(description)});
+  }
+  // The same for readers of parts.
+  sam3::Violate violate() {
+    return [this](std::string field, std::string description) {
+      Violate(std::move(field), std::move(description));
+    };
   }
   std::vector<FieldViolation> violations() const { return violations_; }
   const std::vector<std::string>& warnings() const { return warnings_; }
@@ -90,26 +98,6 @@ class RequestValidator::Checker {
     return nullptr;
   }
 
-  // The box at `field`; anything for one that is wrong.
-  Box Corners(const std::string& field, const v1::Box& box) {
-    if (box.box_case() == v1::Box::BOX_NOT_SET) {
-      Violate(field, "is missing");
-      return {};
-    }
-    const Box out = FromProto(box);
-    for (const float value : {out.x0, out.y0, out.x1, out.y1}) {
-      if (!std::isfinite(value)) {
-        Violate(field, "has a coordinate that is not a finite number");
-        return {};
-      }
-    }
-    if (!(out.width() > 0) || !(out.height() > 0)) {
-      Violate(field, absl::StrCat("must have positive width and height, has ",
-                                  out.width(), " x ", out.height()));
-    }
-    return out;
-  }
-
   ExemplarBox Exemplar(const std::string& field, const v1::Exemplar& exemplar) {
     ExemplarBox out;
     out.label = exemplar.label() == v1::Exemplar::LABEL_NEGATIVE
@@ -119,20 +107,8 @@ class RequestValidator::Checker {
       Violate(field + ".label", "is no known label");
     }
     out.normalized = exemplar.box().normalized();
-    out.box = Corners(field + ".box", exemplar.box());
+    out.box = ReadBox(field + ".box", exemplar.box(), violate());
     return out;
-  }
-
-  PointedAt Point(const std::string& field, const v1::Point& point) {
-    if (!std::isfinite(point.x()) || !std::isfinite(point.y())) {
-      Violate(field, "has a coordinate that is not a finite number");
-    }
-    if (!v1::Point::Label_IsValid(point.label())) {
-      Violate(field + ".label", "is no known label");
-    }
-    return {point.x(), point.y(), point.normalized(),
-            point.label() == v1::Point::LABEL_NEGATIVE ? ClickLabel::kNegative
-                                                       : ClickLabel::kPositive};
   }
 
   PointedObject Object(const std::string& field,
@@ -144,18 +120,10 @@ class RequestValidator::Checker {
         prompt.logits_handle().empty()) {
       Violate(field, "needs a point, a box or a logits_handle");
     }
-    if (prompt.points_size() > limits_.max_points) {
-      Violate(field + ".points",
-              absl::StrCat("has ", prompt.points_size(), " entries; at most ",
-                           limits_.max_points, " are allowed"));
-      return out;
-    }
-    for (int i = 0; i < prompt.points_size(); ++i) {
-      out.points.push_back(
-          Point(absl::StrCat(field, ".points[", i, "]"), prompt.points(i)));
-    }
+    out.points = ReadPoints(field + ".points", prompt.points(),
+                            limits_.max_points, violate());
     if (prompt.has_box()) {
-      out.box = {Corners(field + ".box", prompt.box()),
+      out.box = {ReadBox(field + ".box", prompt.box(), violate()),
                  prompt.box().normalized()};
     }
     Id(field + ".logits_handle", prompt.logits_handle(), kMaxImageIdBytes);
@@ -412,16 +380,25 @@ absl::StatusOr<ImageSource> RequestValidator::ValidateEmbed(
   return source;
 }
 
+absl::Status RequestValidator::CheckOffered(
+    const v1::StreamConfig& config) const {
+  if (model_.tracks) return absl::OkStatus();
+  const char* field = nullptr;
+  if (!config.objects().empty()) field = "config.objects";
+  if (config.task() == v1::StreamConfig::TASK_TRACK) field = "config.task";
+  if (field == nullptr) return absl::OkStatus();
+  return WithField(
+      WithReason(absl::UnimplementedError(absl::StrCat(
+                     field,
+                     ": the model that is served has no memory of videos; use "
+                     "TASK_DETECT with prompts")),
+                 reason::kNotOffered),
+      field);
+}
+
 absl::StatusOr<StreamConfig> RequestValidator::ValidateStream(
     const v1::StreamConfig& config) const {
-  if (config.task() == v1::StreamConfig::TASK_TRACK && !model_.tracks) {
-    return WithField(
-        WithReason(absl::UnimplementedError(
-                       "config.task: the model that is served has no memory of "
-                       "videos; use TASK_DETECT"),
-                   reason::kNotOffered),
-        "config.task");
-  }
+  SAM3_RETURN_IF_ERROR(CheckOffered(config));
   Checker checker(*this);
   StreamConfig out;
   switch (config.source_case()) {
@@ -451,10 +428,13 @@ absl::StatusOr<StreamConfig> RequestValidator::ValidateStream(
       (config.delivery() == v1::StreamConfig::DELIVERY_UNSPECIFIED &&
        out.source == StreamSourceKind::kUrl);
   out.delivery = latest ? FrameDelivery::kLatest : FrameDelivery::kEvery;
-  if (config.prompts().empty()) {
-    checker.Violate("config.prompts", "at least one prompt is needed");
+  if (config.prompts().empty() && config.objects().empty()) {
+    checker.Violate("config.prompts",
+                    "at least one prompt is needed, or objects");
   }
   out.prompts = checker.Prompts("config.prompts", config.prompts());
+  out.objects = GivenObjectReader(limits_).ReadAll(
+      "config.objects", config.objects(), checker.violate());
   out.max_prompts = static_cast<size_t>(limits_.max_prompts);
   out.options = checker.Options("config.", config,
                                 *v1::PromptResult::descriptor(), "instances");
@@ -468,9 +448,7 @@ absl::StatusOr<StreamConfig> RequestValidator::ValidateStream(
     checker.Violate("config.every_nth_frame",
                     "cannot be combined with analyse_fps");
   }
-  out.track = ReadTrackConfig(config, [&checker](auto field, auto what) {
-    checker.Violate(std::move(field), std::move(what));
-  });
+  out.track = ReadTrackConfig(config, limits_, checker.violate());
   out.analyse_fps = config.analyse_fps();
   out.every_nth_frame = std::max(1, config.every_nth_frame());
   SAM3_RETURN_IF_ERROR(checker.status());
@@ -493,6 +471,7 @@ PromptUpdate RequestValidator::ValidateUpdate(
       out.rejected.push_back({std::move(prompt.prompt_id), checker.status()});
     }
   }
+  GivenObjectReader(limits_).ReadUpdate(update, &out);
   return out;
 }
 

@@ -19,7 +19,7 @@ namespace sam3 {
 
 // Checks requests as a whole and turns them into what the pipeline takes: every
 // violation is found and told at once, with the path of its field. Pure; any
-// thread; never blocks.
+// thread; blocks for no longer than it takes to read masks, if there are any.
 class RequestValidator {
  public:
   // `tokenizer` and `model` must outlive the validator. `media_root` is the
@@ -43,8 +43,9 @@ class RequestValidator {
       const v1::EmbedImageRequest& request) const;
   absl::StatusOr<StreamConfig> ValidateStream(
       const v1::StreamConfig& config) const;
-  // A change of a running stream's prompts. A prompt that is wrong is among the
-  // rejected, with all its violations, and never an error of the whole.
+  // A change of a running stream's prompts or objects. One that is wrong is
+  // among the rejected, with all its violations, and never an error of the
+  // whole.
   PromptUpdate ValidateUpdate(const v1::PromptUpdate& update) const;
 
   // What ValidateConcepts would find, for Explain.
@@ -62,6 +63,7 @@ class RequestValidator {
 
   absl::Status CheckModel(const std::string& model_id,
                           absl::string_view field) const;
+  absl::Status CheckOffered(const v1::StreamConfig& config) const;
 
   const ServiceLimits limits_;
   const Tokenizer& tokenizer_;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/memory/memory.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -18,6 +19,7 @@
 #include "inference/torch/aten.h"
 #include "inference/torch/click_batch.h"
 #include "inference/torch/detector.h"
+#include "inference/torch/given_batch.h"
 #include "inference/torch/guard.h"
 #include "inference/torch/host_facts.h"
 #include "inference/torch/interactive/interactive_head.h"
@@ -221,19 +223,20 @@ class TorchEngine final : public Engine {
 
   absl::StatusOr<std::vector<TrackedFrame>> Track(
       absl::Span<const TrackItem> items) override {
-    if (tracker_ == nullptr) {
-      return absl::FailedPreconditionError(
-          "this model folder has no memory of videos: it does not track");
-    }
-    const absl::Time started = clock_.Now();
-    std::vector<TrackedFrame> frames;
-    SAM3_RETURN_IF_ERROR(GuardTorch([&] {
-      frames = TrackConcepts(*clicks_, *tracker_, detector_->config(), items);
-      return absl::OkStatus();
-    }));
-    const absl::Duration spent = clock_.Now() - started;
-    for (TrackedFrame& frame : frames) frame.track = spent;
-    return frames;
+    return Tracked([&] {
+      return TrackConcepts(*clicks_, *tracker_, detector_->config(), items);
+    });
+  }
+
+  std::shared_ptr<StreamTracks> NewGivenTracks() override {
+    return std::make_shared<TorchGivenTracks>();
+  }
+
+  absl::StatusOr<std::vector<TrackedFrame>> Follow(
+      absl::Span<const FollowItem> items) override {
+    return Tracked([&] {
+      return FollowGiven(*clicks_, *tracker_, detector_->config(), items);
+    });
   }
 
   absl::StatusOr<std::vector<NamedTensor>> RawConceptOutputs(
@@ -322,6 +325,24 @@ class TorchEngine final : public Engine {
   }
 
  private:
+  // Runs `step` with the memory of videos, if there is one.
+  absl::StatusOr<std::vector<TrackedFrame>> Tracked(
+      absl::FunctionRef<std::vector<TrackedFrame>()> step) const {
+    if (tracker_ == nullptr) {
+      return absl::FailedPreconditionError(
+          "this model folder has no memory of videos: it does not track");
+    }
+    const absl::Time started = clock_.Now();
+    std::vector<TrackedFrame> frames;
+    SAM3_RETURN_IF_ERROR(GuardTorch([&] {
+      frames = step();
+      return absl::OkStatus();
+    }));
+    const absl::Duration spent = clock_.Now() - started;
+    for (TrackedFrame& frame : frames) frame.track = spent;
+    return frames;
+  }
+
   absl::Status CheckTokens(absl::Span<const TokenizedText> texts) const {
     const int vocabulary = detector_->config().text.vocab_size;
     for (const TokenizedText& text : texts) {

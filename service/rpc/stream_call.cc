@@ -20,6 +20,15 @@ constexpr int64_t kLastSecond = 253'402'300'799;
 // How long a client that was told the end may go on sending.
 constexpr absl::Duration kHalfCloseTime = absl::Milliseconds(500);
 
+// The selection is of results, which a preview's instance could be one of.
+void TrimPreview(const FieldSelection& fields, v1::ObjectPreview* preview) {
+  v1::PromptResult result;
+  result.add_instances()->Swap(preview->mutable_instance());
+  fields.Trim(&result);
+  if (result.instances().empty()) result.add_instances();
+  preview->mutable_instance()->Swap(result.mutable_instances(0));
+}
+
 }  // namespace
 
 void StreamCall::Listen(CompletionLoop& loop, WireService& service,
@@ -297,6 +306,8 @@ void StreamCall::Pump() {
     if (response.has_result()) {
       ++record_.results;
       fields_.Trim(response.mutable_result()->mutable_result());
+    } else if (response.has_preview()) {
+      TrimPreview(fields_, response.mutable_preview());
     } else if (response.has_started()) {
       record_.stream_id = response.started().stream_id();
       AddLimits(response.mutable_started()->mutable_limits());

@@ -90,6 +90,36 @@ class LiveRpcTest : public ServerFixture {
       stream_;
 };
 
+TEST_F(LiveRpcTest, PromptsOfACamerasStreamComeAndGo) {
+  ScriptedWebServer camera;
+  camera.On("/", [&](const ScriptedWebServer::Peer& peer) {
+    peer.Send(MultipartHead());
+    do {
+      peer.Send(Part());
+    } while (!peer.GoneWithin(absl::Milliseconds(5)));
+  });
+  StartFor(camera.port());
+  Open(camera.UrlOf("/"));
+  AwaitResult();
+  v1::SegmentStreamRequest update;
+  v1::ConceptPrompt* added = update.mutable_prompt_update()->add_add();
+  added->set_prompt_id("also");
+  added->set_text("blue");
+  stream_->Write(update);
+  const auto updated = Await([](const v1::SegmentStreamResponse& response) {
+    return response.has_prompts_updated();
+  });
+  const int64_t from = updated.prompts_updated().effective_frame_index();
+  const auto found = Await([](const v1::SegmentStreamResponse& response) {
+    return response.has_result() &&
+           response.result().result().prompt_id() == "also";
+  });
+  EXPECT_GE(found.result().frame_index(), from);
+  EXPECT_EQ(found.result().result().instances_size(), 1);
+  context_->TryCancel();
+  Finish();
+}
+
 TEST_F(LiveRpcTest, ACameraThatGoesAndComesBackStaysOneStream) {
   ScriptedWebServer camera;
   std::atomic<int> connections{0};

@@ -143,6 +143,36 @@ class ProgramTest(unittest.TestCase):
                           for m in messages if "result" in m]
                 self.assertGreaterEqual(sum(counts), 1.8 * len(counts))
 
+    def test_objects_that_are_pointed_at_are_followed(self):
+        with tempfile.TemporaryDirectory() as folder, RunningServer(
+                "--fake-engine") as server:
+            clip = str(pathlib.Path(folder) / "scene.mp4")
+            drawn = pathlib.Path(folder) / "out.mp4"
+            self.assertEqual(run(CTL, "scene", clip).returncode, 0)
+            arguments = (CTL, "stream", clip, "--server", server.address)
+            followed = run(*arguments, "--object", "7:100,90", "--object",
+                           "2:10,20,64,48", "--json", "--overlay", str(drawn))
+            self.assertEqual(followed.returncode, 0, followed.stderr)
+            results = [message["result"]["result"] for message
+                       in map(json.loads, followed.stdout.splitlines())
+                       if "result" in message]
+            self.assertEqual(len(results), 120)
+            for result in results:
+                self.assertEqual([i["objectId"] for i in result["instances"]],
+                                 ["2", "7"])
+            self.assertGreater(drawn.stat().st_size, 1000)
+            # A click beside the first frame: told, and the video goes on.
+            beside = run(*arguments, "--object", "7:9000,1")
+            self.assertEqual(beside.returncode, 0, beside.stderr)
+            self.assertIn("7: object.points[0] lies outside", beside.stderr)
+            for wrong, words in ((("--object", "7"), "NUMBER:x,y"),
+                                 (("--object", "7:1,1", "--text", "red"),
+                                  "choose one")):
+                refused = run(*arguments, *wrong)
+                self.assertEqual(refused.returncode, 2)
+                self.assertIn(words, refused.stderr)
+        self.assertEqual(server.status, 0, server.log)
+
     def test_a_client_that_is_killed_leaves_one_line_and_nothing_else(self):
         with tempfile.TemporaryDirectory() as folder, RunningServer(
                 *self.engine) as server:

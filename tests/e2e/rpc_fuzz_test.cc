@@ -249,6 +249,16 @@ TEST_F(RpcFuzzTest, Streams) {
   v1::SegmentStreamRequest update;
   update.mutable_prompt_update()->add_add()->set_text("blue");
   Attack("SegmentStream", {&config, &frame, &update});
+  config.mutable_config()->clear_prompts();
+  v1::GivenObject* object = config.mutable_config()->add_objects();
+  object->add_points()->set_x(12);
+  update.mutable_prompt_update()->clear_add();
+  v1::GivenObject* masked = update.mutable_prompt_update()->add_describe();
+  masked->mutable_mask()->set_width_px(128);
+  masked->mutable_mask()->set_height_px(64);
+  masked->mutable_mask()->mutable_rle()->set_counts("PP8");
+  *update.mutable_prompt_update()->add_preview() = *object;
+  Attack("SegmentStream", {&config, &frame, &update});
 }
 
 }  // namespace

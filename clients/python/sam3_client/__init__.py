@@ -15,8 +15,8 @@ from sam3_client.images import ImageLike
 from sam3_client.masks import (CocoRle, Mask, MaskFormat, MaskOptions, Ring,
                                decode_rle)
 from sam3_client.picture_files import Picture, encode_picture
-from sam3_client.prompts import (Box, BoxLike, ObjectPrompt, Point, PointLike,
-                                 Prompt, PromptLike)
+from sam3_client.prompts import (Box, BoxLike, GivenObject, ObjectPrompt,
+                                 Point, PointLike, Prompt, PromptLike)
 from sam3_client.results import (EmbeddedImage, ImageInfo, Instance,
                                  ObjectMask, ObjectResult, ObjectsResult,
                                  PromptResult, SegmentResult, Timings)
@@ -26,19 +26,21 @@ from sam3_client.server_info import Explanation, ServerInfo
 from sam3_client.stream import Stream
 from sam3_client.stream_events import (FrameRefused, FrameResult,
                                        FramesDropped, GoingAway, ObjectEvent,
-                                       PromptRejected, PromptsUpdated,
-                                       SourceEvent, StreamEvent, StreamStarted,
+                                       ObjectPreview, PromptRejected,
+                                       PromptsUpdated, SourceEvent,
+                                       StreamEvent, StreamStarted,
                                        StreamSummary)
 from sam3_client.stream_sources import Frame, StreamSource, VideoChunks
 
 __all__ = [
     "Box", "BoxLike", "Client", "CocoRle", "EmbeddedImage", "Explanation",
-    "Frame", "FrameRefused", "FrameResult", "FramesDropped", "GoingAway",
-    "ImageInfo", "ImageLike", "Instance", "Mask", "MaskFormat", "MaskOptions",
-    "ObjectEvent", "ObjectMask", "ObjectPrompt", "ObjectResult",
-    "ObjectsResult", "Picture", "Point", "PointLike", "Prompt", "PromptLike",
-    "PromptRejected", "PromptResult", "PromptsUpdated", "RetryPolicy", "Ring", "Sam3Error",
-    "SegmentResult", "ServerFile", "ServerInfo", "SourceEvent", "Stream",
-    "StreamEvent", "StreamSource", "StreamStarted", "StreamSummary", "Timings",
-    "Tls", "VideoChunks", "Violation", "decode_rle", "encode_picture",
+    "Frame", "FrameRefused", "FrameResult", "FramesDropped", "GivenObject",
+    "GoingAway", "ImageInfo", "ImageLike", "Instance", "Mask", "MaskFormat",
+    "MaskOptions", "ObjectEvent", "ObjectMask", "ObjectPreview",
+    "ObjectPrompt", "ObjectResult", "ObjectsResult", "Picture", "Point",
+    "PointLike", "Prompt", "PromptLike", "PromptRejected", "PromptResult",
+    "PromptsUpdated", "RetryPolicy", "Ring", "Sam3Error", "SegmentResult",
+    "ServerFile", "ServerInfo", "SourceEvent", "Stream", "StreamEvent",
+    "StreamSource", "StreamStarted", "StreamSummary", "Timings", "Tls",
+    "VideoChunks", "Violation", "decode_rle", "encode_picture",
 ]

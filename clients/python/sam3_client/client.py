@@ -19,7 +19,8 @@ from sam3_client._proto.sam3.v1 import stream_pb2
 from sam3_client.images import ImageLike, image_to_proto
 from sam3_client.masks import MaskFormat, MaskOptions, mask_options_to_proto
 from sam3_client.picture_files import FileFormat, Picture
-from sam3_client.prompts import (BoxLike, ObjectPrompt, PointLike, PromptLike,
+from sam3_client.prompts import (BoxLike, GivenObject, ObjectPrompt, PointLike,
+                                 PromptLike, given_objects_to_proto,
                                  object_prompt_to_proto, prompts_to_proto)
 from sam3_client.results import (EmbeddedImage, ObjectResult, ObjectsResult,
                                  SegmentResult, embedded_image_from_proto,
@@ -188,7 +189,8 @@ class Client:
             lambda left: self._stub.UploadImage(
                 requests(), timeout=left, metadata=self._metadata), timeout))
 
-    def stream(self, source: StreamSource, prompts: _Prompts, *,
+    def stream(self, source: StreamSource, prompts: _Prompts = (), *,
+               objects: Union[GivenObject, Sequence[GivenObject]] = (),
                delivery: Optional[Literal["latest", "every"]] = None,
                threshold: Optional[float] = None, nms: Optional[float] = None,
                max_instances: int = 0,
@@ -207,11 +209,16 @@ class Client:
         what is found: instances have an `object_id`, and frames tell
         `object_events`; a new object is tentative for
         `confirmation_delay_frames` (0..15), and at most `max_objects` are
-        followed at a time (0 is the server's 64). `resume`: a stream that
+        followed at a time (0 is the server's 64). `objects`, instead of
+        prompts, are followed from the first frame on, without anything being
+        looked for; Stream.describe, drop, preview and commit change them, and
+        each frame has one result, with all of them. `resume`: a stream that
         tracks goes on elsewhere when its server stops (see Stream); None, the
         default, does so for pictures and addresses, whose stream can be cut,
-        and True insists on it. Arrays become files of `frame_format`: a frame
-        may have 4 MiB by default, which a PNG soon exceeds. `timeout` ends the whole stream; None is no limit.
+        and True insists on it; a stream of `objects` ends with its server.
+        Arrays become files of `frame_format`: a frame may have 4 MiB by
+        default, which a PNG soon exceeds. `timeout` ends the whole stream;
+        None is no limit.
         """
         if delivery not in _DELIVERIES:
             raise ValueError("delivery is \"latest\" or \"every\", not "
@@ -222,7 +229,8 @@ class Client:
             nms=_nms_to_proto(nms), max_instances_per_prompt=max_instances,
             mask_options=mask_options_to_proto(mask_format),
             analyse_fps=analyse_fps, every_nth_frame=every_nth_frame,
-            task=(stream_pb2.StreamConfig.TASK_TRACK if track
+            objects=given_objects_to_proto(objects),
+            task=(stream_pb2.StreamConfig.TASK_TRACK if track or objects
                   else stream_pb2.StreamConfig.TASK_DETECT),
             confirmation_delay_frames=confirmation_delay_frames,
             max_objects=max_objects, model_id=model_id)

@@ -23,8 +23,10 @@ def make_detections(results: Sequence[PromptResult], width: int,
     except ImportError:
         raise ImportError("to_detections needs supervision: "
                           "pip install 'sam3-client[supervision]'") from None
+    # Given objects that are not to be seen have no box.
     found = [(result, instance) for result in results
-             for instance in result.instances]
+             for instance in result.instances
+             if instance.state != "LOST" or instance.area > 0]
     if not found:
         return supervision.Detections.empty()
     ids = [instance.object_id for _, instance in found]

@@ -66,6 +66,11 @@ class Mask:
         return f"Mask({self.format}, {self.width} x {self.height})"
 
     @property
+    def proto(self) -> mask_pb2.Mask:
+        """As it came."""
+        return self._proto
+
+    @property
     def width(self) -> int:
         """Smaller than the picture's when MaskOptions said so."""
         return self._proto.width_px
@@ -186,3 +191,25 @@ def mask_options_to_proto(
         format=_FORMATS[options.format], resolution=resolution,
         max_side_px=options.max_side or 0, outer_only=options.outer_only,
         polygon_tolerance_px=options.tolerance)
+
+
+def mask_to_proto(mask: Union[Mask, npt.ArrayLike]) -> mask_pb2.Mask:
+    """H x W, true inside; packed bits but for masks that came as RLE or PNG."""
+    if isinstance(mask, Mask):
+        if mask.format in ("rle", "png", "bits"):
+            return mask.proto
+        mask = mask.to_array()
+    inside = np.asarray(mask)
+    if inside.ndim != 2:
+        raise ValueError(f"a mask is H x W, not {inside.shape}")
+    inside = inside.astype(np.bool_)
+    height, width = inside.shape
+    rows = np.flatnonzero(inside.any(axis=1))
+    columns = np.flatnonzero(inside.any(axis=0))
+    top, bottom = (rows[0], rows[-1] + 1) if rows.size else (0, 0)
+    left, right = (columns[0], columns[-1] + 1) if rows.size else (0, 0)
+    crop = np.packbits(inside[top:bottom, left:right], axis=1)
+    return mask_pb2.Mask(
+        width_px=width, height_px=height, bits=mask_pb2.Mask.Bits(
+            data=crop.tobytes(), crop_x=int(left), crop_y=int(top),
+            crop_width=int(right - left), crop_height=int(bottom - top)))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Sequence, Tuple, Union
+from typing import Iterable, Optional, Sequence, Tuple, Union
+
+import numpy.typing as npt
 
 from sam3_client._proto.sam3.v1 import geometry_pb2, prompt_pb2
+from sam3_client.masks import Mask, mask_to_proto
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,19 @@ class ObjectPrompt:
     prompt_id: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class GivenObject:
+    """One object of a video, as the caller points it out on a frame."""
+
+    object_id: int
+    """The caller's number for it, 0..2147483647, unique on the stream."""
+    points: Sequence[PointLike] = ()
+    """All clicks that count on the frame; they are not added to earlier ones."""
+    box: Optional[BoxLike] = None
+    mask: Union[Mask, npt.ArrayLike, None] = None
+    """In place of points and box: H x W of the frame's size, true inside."""
+
+
 PromptLike = Union[str, Prompt]
 """A Prompt, or its text."""
 
@@ -133,3 +149,19 @@ def object_prompt_to_proto(prompt: ObjectPrompt) -> prompt_pb2.ObjectPrompt:
         points=[_point_to_proto(point) for point in prompt.points],
         box=None if prompt.box is None else box_to_proto(prompt.box),
         logits_handle=prompt.logits_handle)
+
+
+def given_object_to_proto(given: GivenObject) -> prompt_pb2.GivenObject:
+    return prompt_pb2.GivenObject(
+        object_id=given.object_id,
+        points=[_point_to_proto(point) for point in given.points],
+        box=None if given.box is None else box_to_proto(given.box),
+        mask=None if given.mask is None else mask_to_proto(given.mask))
+
+
+def given_objects_to_proto(
+        objects: Union[GivenObject, Iterable[GivenObject]]
+) -> list[prompt_pb2.GivenObject]:
+    if isinstance(objects, GivenObject):
+        objects = [objects]
+    return [given_object_to_proto(given) for given in objects]

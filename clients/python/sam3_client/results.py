@@ -245,16 +245,20 @@ def object_state_name(state: int) -> str:
     return str(name.removeprefix("OBJECT_STATE_"))
 
 
+def instance_from_proto(found: result_pb2.Instance) -> Instance:
+    return Instance(
+        found.score, found.query_score, found.presence_score,
+        _corners(found.box), _corners(found.detector_box), found.area_px,
+        _mask_from_proto(found),
+        found.object_id if found.HasField("object_id") else None,
+        object_state_name(found.state))
+
+
 def prompt_result_from_proto(result: result_pb2.PromptResult) -> PromptResult:
-    instances = [
-        Instance(found.score, found.query_score, found.presence_score,
-                 _corners(found.box), _corners(found.detector_box),
-                 found.area_px, _mask_from_proto(found),
-                 found.object_id if found.HasField("object_id") else None,
-                 object_state_name(found.state))
-        for found in result.instances]
-    return PromptResult(result.prompt_index, result.prompt_id, result.text,
-                        result.presence_score, instances)
+    return PromptResult(
+        result.prompt_index, result.prompt_id, result.text,
+        result.presence_score,
+        [instance_from_proto(found) for found in result.instances])
 
 
 def segment_result_from_proto(

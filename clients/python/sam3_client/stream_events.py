@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 from sam3_client._proto.sam3.v1 import stream_pb2
 from sam3_client.detections import make_detections
 from sam3_client.errors import Sam3Error, error_from_status
-from sam3_client.results import (PromptResult, Timings, object_state_name,
+from sam3_client.results import (Instance, PromptResult, Timings,
+                                 instance_from_proto, object_state_name,
                                  prompt_result_from_proto, seconds_of,
                                  timings_from_proto)
 
@@ -89,18 +90,31 @@ class FrameRefused:
 
 @dataclass(frozen=True)
 class PromptRejected:
-    """A prompt that cannot be served; the stream goes on."""
+    """A prompt, or a given object, that cannot be served; the stream goes
+    on."""
 
     prompt_id: str
+    """Of an object its number, as text."""
     error: Sam3Error
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectPreview:
+    """Answers Stream.preview and Stream.commit, object by object."""
+
+    frame_index: int
+    """The newest frame when it was asked."""
+    instance: Instance
+    """What the object is there, given what was said of it."""
+    committed: bool
 
 
 @dataclass(frozen=True)
 class PromptsUpdated:
-    """Answers Stream.update_prompts."""
+    """Answers whatever changes what a stream looks for."""
 
     effective_frame_index: int
-    """First frame that is analysed with the new prompts."""
+    """First frame that is analysed with the new prompts or objects."""
 
 
 @dataclass(frozen=True)
@@ -148,8 +162,8 @@ class StreamSummary:
 
 
 StreamEvent = Union[StreamStarted, FrameResult, FramesDropped, FrameRefused,
-                    PromptRejected, PromptsUpdated, SourceEvent, GoingAway,
-                    StreamSummary]
+                    PromptRejected, PromptsUpdated, ObjectPreview, SourceEvent,
+                    GoingAway, StreamSummary]
 
 
 def _drop_reason(reason: stream_pb2.DropReason) -> str:
@@ -194,6 +208,11 @@ class EventReader:
         if kind == "rejected":
             return PromptRejected(message.rejected.prompt_id,
                                   error_from_status(message.rejected.status))
+        if kind == "preview":
+            preview = message.preview
+            return ObjectPreview(preview.frame_index,
+                                 instance_from_proto(preview.instance),
+                                 preview.committed)
         if kind == "prompts_updated":
             return PromptsUpdated(
                 message.prompts_updated.effective_frame_index)

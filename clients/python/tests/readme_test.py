@@ -45,8 +45,8 @@ class ReadmeTest(unittest.TestCase):
         self.assertEqual(ran.returncode, 0, ran.stderr)
         return ran.stdout
 
-    def test_there_are_three(self):
-        self.assertEqual(len(examples(README)), 3)
+    def test_there_are_four(self):
+        self.assertEqual(len(examples(README)), 4)
 
     def test_a_picture_by_text(self):
         told = self.run_example(examples(README)[0])
@@ -57,10 +57,21 @@ class ReadmeTest(unittest.TestCase):
         told = self.run_example(examples(README)[1])
         self.assertRegex(told, r"^0\.90, \d+ pixels\n0\.95, \d+ pixels\n$")
 
-    def test_a_camera(self):
+    def make_clip(self) -> pathlib.Path:
         clip = self.folder / "clip.mp4"
         subprocess.run([os.environ["SAM3CTL"], "scene", clip], check=True,
                        capture_output=True)
+        return clip
+
+    def test_objects_of_a_video(self):
+        self.make_clip()
+        told = self.run_example(examples(README)[3])
+        lines = re.findall(r"^\d+ ([12]) (?:CONFIRMED|LOST) \d+$", told,
+                           re.MULTILINE)
+        self.assertEqual(lines, ["1", "2"] * 120)
+
+    def test_a_camera(self):
+        clip = self.make_clip()
         told = self.run_example(
             examples(README)[2],
             **{"VideoCapture(0)": f"VideoCapture({str(clip)!r})",

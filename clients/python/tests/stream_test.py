@@ -5,6 +5,7 @@ import gc
 import itertools
 import os
 import pathlib
+import queue
 import signal
 import subprocess
 import tempfile
@@ -16,9 +17,11 @@ import numpy as np
 from running_server import RunningServer, draw
 
 from sam3_client import (Frame, FrameRefused, FrameResult, FramesDropped,
-                         GoingAway, Prompt, PromptRejected, PromptsUpdated,
-                         Sam3Error, ServerFile, SourceEvent, StreamStarted,
-                         StreamSummary, VideoChunks, encode_picture)
+                         GivenObject, GoingAway, ObjectPreview, Point, Prompt,
+                         PromptRejected, PromptsUpdated, Sam3Error, ServerFile,
+                         SourceEvent, StreamStarted, StreamSummary, VideoChunks,
+                         encode_picture)
+from sam3_client.prompts import given_object_to_proto
 
 FILE = encode_picture(draw(red=(10, 16, 60, 64), blue=(80, 72, 120, 88)))
 
@@ -299,6 +302,74 @@ class TrackTest(unittest.TestCase):
                              [[(0, "TENTATIVE")], [], [(0, "CONFIRMED")], []])
             np.testing.assert_array_equal(
                 followed[0].to_detections().tracker_id, [0])
+
+
+class GivenObjectsTest(unittest.TestCase):
+    def test_objects_are_described_previewed_committed_and_dropped(self):
+        red, blue = (10, 18, 60, 63), (80, 72, 120, 87)
+        picture = draw(red=red, blue=blue)
+        mask = np.zeros(picture.shape[:2], bool)
+        mask[72:87, 80:120] = True
+        turns = queue.Queue()
+
+        def boxes(frame):
+            return {i.object_id: tuple(i.box)
+                    for i in frame.results[0].instances}
+
+        with RunningServer() as server, server.client() as client:
+            stream = client.stream(
+                (encode_picture(picture) for _ in iter(turns.get, None)),
+                objects=[GivenObject(4, points=[(20, 20)]),
+                         GivenObject(9, box=blue)])
+
+            def next_of(kind):
+                return next(e for e in stream if isinstance(e, kind))
+
+            turns.put(1)
+            first = next_of(FrameResult)
+            self.assertEqual(boxes(first), {4: red, 9: blue})
+            self.assertEqual([(e.object_id, e.state)
+                              for e in first.object_events],
+                             [(4, "CONFIRMED"), (9, "CONFIRMED")])
+            stream.preview(GivenObject(4, mask=mask))
+            # The source waits for its turn, and the question does not.
+            seen = next_of(ObjectPreview)
+            self.assertEqual((tuple(seen.instance.box), seen.committed),
+                             (blue, False))
+            turns.put(1)
+            self.assertEqual(boxes(next_of(FrameResult)), {4: red, 9: blue})
+            stream.commit([GivenObject(4, mask=mask)])
+            stream.preview([GivenObject(5, points=[(1, 1)])])
+            self.assertTrue(next_of(ObjectPreview).committed)
+            rejected = next_of(PromptRejected)
+            self.assertEqual((rejected.prompt_id, rejected.error.reason),
+                             ("5", "PROMPT_NOT_FOUND"))
+            stream.drop([9])
+            stream.describe(GivenObject(
+                1, points=[Point(20, 20), Point(90, 80, positive=False)]))
+            for _ in range(2):
+                turns.put(1)
+            turns.put(None)
+            last = [e for e in stream if isinstance(e, FrameResult)][-1]
+            self.assertEqual(boxes(last), {4: blue, 1: red})
+            self.assertEqual(stream.summary.answered, stream.summary.frames_in)
+
+    def test_a_lost_object_is_told_and_is_no_detection(self):
+        with RunningServer() as server, server.client() as client:
+            frames = [encode_picture(draw(red=(10, 16, 60, 64))),
+                      encode_picture(draw())]
+            events = list(client.stream(
+                frames, objects=GivenObject(0, points=[(20, 20)])))
+            shown, lost = frames_of(events)
+            self.assertEqual(lost.results[0].instances[0].state, "LOST")
+            self.assertFalse(lost.results[0].instances[0].mask.any())
+            self.assertEqual(len(lost.to_detections()), 0)
+            np.testing.assert_array_equal(
+                shown.to_detections().tracker_id, [0])
+
+    def test_masks_that_are_none(self):
+        with self.assertRaisesRegex(ValueError, "H x W"):
+            given_object_to_proto(GivenObject(0, mask=np.zeros((2, 2, 3))))
 
 
 class VideoTest(unittest.TestCase):

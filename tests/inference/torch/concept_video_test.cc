@@ -95,7 +95,7 @@ class ConceptVideoTest : public testing::Test {
 
   // Every frame against the reference's of this name.
   void FollowAll(const std::string& name, const AssociationOptions& options) {
-    const auto tracks = engine_->NewTracks(options);
+    const auto tracks = engine_->NewTracks(options, {});
     Overlap pooled;
     for (int frame = 0; frame < kFrames; ++frame) {
       const std::string at = absl::StrCat(name, ".", frame);

@@ -13,27 +13,30 @@ _sym_db = _symbol_database.Default()
 
 
 from sam3_client._proto.sam3.v1 import geometry_pb2 as sam3_dot_v1_dot_geometry__pb2
+from sam3_client._proto.sam3.v1 import mask_pb2 as sam3_dot_v1_dot_mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14sam3/v1/prompt.proto\x12\x07sam3.v1\x1a\x16sam3/v1/geometry.proto\"\xa2\x01\n\rConceptPrompt\x12\x11\n\tprompt_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12$\n\texemplars\x18\x03 \x03(\x0b\x32\x11.sam3.v1.Exemplar\x12\x1c\n\x0fscore_threshold\x18\x04 \x01(\x02H\x00\x88\x01\x01\x12\x18\n\x10\x61llow_truncation\x18\x05 \x01(\x08\x42\x12\n\x10_score_threshold\"E\n\x15NonMaximumSuppression\x12\x1a\n\riou_threshold\x18\x01 \x01(\x02H\x00\x88\x01\x01\x42\x10\n\x0e_iou_threshold\"\x95\x01\n\x08\x45xemplar\x12\x19\n\x03\x62ox\x18\x01 \x01(\x0b\x32\x0c.sam3.v1.Box\x12&\n\x05label\x18\x02 \x01(\x0e\x32\x17.sam3.v1.Exemplar.Label\"F\n\x05Label\x12\x15\n\x11LABEL_UNSPECIFIED\x10\x00\x12\x12\n\x0eLABEL_POSITIVE\x10\x01\x12\x12\n\x0eLABEL_NEGATIVE\x10\x02\"s\n\x0cObjectPrompt\x12\x11\n\tprompt_id\x18\x01 \x01(\t\x12\x1e\n\x06points\x18\x02 \x03(\x0b\x32\x0e.sam3.v1.Point\x12\x19\n\x03\x62ox\x18\x03 \x01(\x0b\x32\x0c.sam3.v1.Box\x12\x15\n\rlogits_handle\x18\x04 \x01(\t\"\x9e\x01\n\x05Point\x12\t\n\x01x\x18\x01 \x01(\x02\x12\t\n\x01y\x18\x02 \x01(\x02\x12#\n\x05label\x18\x03 \x01(\x0e\x32\x14.sam3.v1.Point.Label\x12\x12\n\nnormalized\x18\x04 \x01(\x08\"F\n\x05Label\x12\x15\n\x11LABEL_UNSPECIFIED\x10\x00\x12\x12\n\x0eLABEL_POSITIVE\x10\x01\x12\x12\n\x0eLABEL_NEGATIVE\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14sam3/v1/prompt.proto\x12\x07sam3.v1\x1a\x16sam3/v1/geometry.proto\x1a\x12sam3/v1/mask.proto\"\xa2\x01\n\rConceptPrompt\x12\x11\n\tprompt_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12$\n\texemplars\x18\x03 \x03(\x0b\x32\x11.sam3.v1.Exemplar\x12\x1c\n\x0fscore_threshold\x18\x04 \x01(\x02H\x00\x88\x01\x01\x12\x18\n\x10\x61llow_truncation\x18\x05 \x01(\x08\x42\x12\n\x10_score_threshold\"E\n\x15NonMaximumSuppression\x12\x1a\n\riou_threshold\x18\x01 \x01(\x02H\x00\x88\x01\x01\x42\x10\n\x0e_iou_threshold\"\x95\x01\n\x08\x45xemplar\x12\x19\n\x03\x62ox\x18\x01 \x01(\x0b\x32\x0c.sam3.v1.Box\x12&\n\x05label\x18\x02 \x01(\x0e\x32\x17.sam3.v1.Exemplar.Label\"F\n\x05Label\x12\x15\n\x11LABEL_UNSPECIFIED\x10\x00\x12\x12\n\x0eLABEL_POSITIVE\x10\x01\x12\x12\n\x0eLABEL_NEGATIVE\x10\x02\"s\n\x0cObjectPrompt\x12\x11\n\tprompt_id\x18\x01 \x01(\t\x12\x1e\n\x06points\x18\x02 \x03(\x0b\x32\x0e.sam3.v1.Point\x12\x19\n\x03\x62ox\x18\x03 \x01(\x0b\x32\x0c.sam3.v1.Box\x12\x15\n\rlogits_handle\x18\x04 \x01(\t\"x\n\x0bGivenObject\x12\x11\n\tobject_id\x18\x01 \x01(\x03\x12\x1e\n\x06points\x18\x02 \x03(\x0b\x32\x0e.sam3.v1.Point\x12\x19\n\x03\x62ox\x18\x03 \x01(\x0b\x32\x0c.sam3.v1.Box\x12\x1b\n\x04mask\x18\x04 \x01(\x0b\x32\r.sam3.v1.Mask\"\x9e\x01\n\x05Point\x12\t\n\x01x\x18\x01 \x01(\x02\x12\t\n\x01y\x18\x02 \x01(\x02\x12#\n\x05label\x18\x03 \x01(\x0e\x32\x14.sam3.v1.Point.Label\x12\x12\n\nnormalized\x18\x04 \x01(\x08\"F\n\x05Label\x12\x15\n\x11LABEL_UNSPECIFIED\x10\x00\x12\x12\n\x0eLABEL_POSITIVE\x10\x01\x12\x12\n\x0eLABEL_NEGATIVE\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sam3.v1.prompt_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_CONCEPTPROMPT']._serialized_start=58
-  _globals['_CONCEPTPROMPT']._serialized_end=220
-  _globals['_NONMAXIMUMSUPPRESSION']._serialized_start=222
-  _globals['_NONMAXIMUMSUPPRESSION']._serialized_end=291
-  _globals['_EXEMPLAR']._serialized_start=294
-  _globals['_EXEMPLAR']._serialized_end=443
-  _globals['_EXEMPLAR_LABEL']._serialized_start=373
-  _globals['_EXEMPLAR_LABEL']._serialized_end=443
-  _globals['_OBJECTPROMPT']._serialized_start=445
-  _globals['_OBJECTPROMPT']._serialized_end=560
-  _globals['_POINT']._serialized_start=563
-  _globals['_POINT']._serialized_end=721
-  _globals['_POINT_LABEL']._serialized_start=373
-  _globals['_POINT_LABEL']._serialized_end=443
+  _globals['_CONCEPTPROMPT']._serialized_start=78
+  _globals['_CONCEPTPROMPT']._serialized_end=240
+  _globals['_NONMAXIMUMSUPPRESSION']._serialized_start=242
+  _globals['_NONMAXIMUMSUPPRESSION']._serialized_end=311
+  _globals['_EXEMPLAR']._serialized_start=314
+  _globals['_EXEMPLAR']._serialized_end=463
+  _globals['_EXEMPLAR_LABEL']._serialized_start=393
+  _globals['_EXEMPLAR_LABEL']._serialized_end=463
+  _globals['_OBJECTPROMPT']._serialized_start=465
+  _globals['_OBJECTPROMPT']._serialized_end=580
+  _globals['_GIVENOBJECT']._serialized_start=582
+  _globals['_GIVENOBJECT']._serialized_end=702
+  _globals['_POINT']._serialized_start=705
+  _globals['_POINT']._serialized_end=863
+  _globals['_POINT_LABEL']._serialized_start=393
+  _globals['_POINT_LABEL']._serialized_end=463
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,5 @@
 from sam3_client._proto.sam3.v1 import geometry_pb2 as _geometry_pb2
+from sam3_client._proto.sam3.v1 import mask_pb2 as _mask_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -54,6 +55,18 @@ class ObjectPrompt(_message.Message):
     box: _geometry_pb2.Box
     logits_handle: str
     def __init__(self, prompt_id: _Optional[str] = ..., points: _Optional[_Iterable[_Union[Point, _Mapping]]] = ..., box: _Optional[_Union[_geometry_pb2.Box, _Mapping]] = ..., logits_handle: _Optional[str] = ...) -> None: ...
+
+class GivenObject(_message.Message):
+    __slots__ = ("object_id", "points", "box", "mask")
+    OBJECT_ID_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    BOX_FIELD_NUMBER: _ClassVar[int]
+    MASK_FIELD_NUMBER: _ClassVar[int]
+    object_id: int
+    points: _containers.RepeatedCompositeFieldContainer[Point]
+    box: _geometry_pb2.Box
+    mask: _mask_pb2.Mask
+    def __init__(self, object_id: _Optional[int] = ..., points: _Optional[_Iterable[_Union[Point, _Mapping]]] = ..., box: _Optional[_Union[_geometry_pb2.Box, _Mapping]] = ..., mask: _Optional[_Union[_mask_pb2.Mask, _Mapping]] = ...) -> None: ...
 
 class Point(_message.Message):
     __slots__ = ("x", "y", "label", "normalized")

@@ -89,7 +89,7 @@ class SegmentationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SegmentStream(self, request_iterator, context):
-        """Answers prompts on every frame of a video.
+        """Answers prompts on every frame of a video, or follows given objects.
 
         1. The client sends `config`, once and first.
         2. The server answers `started`.
@@ -109,6 +109,17 @@ class SegmentationServiceServicer(object):
         server: result{frame_index: 1, last_in_frame: true}
         client: (half-close)
         server: summary{frames_in_count: 2, answered_count: 2}   OK
+
+        A stream may instead follow objects that the client points at:
+
+        client: config{pushed_frames, objects: {object_id: 7, points: (320, 200)}}
+        client: frame{...}
+        server: result{frame_index: 0, instances: 7}
+        client: prompt_update{preview: {object_id: 7, points: (320, 200), ...}}
+        server: prompts_updated{...}      server: preview{frame_index: 0, ...}
+        client: prompt_update{commit: {object_id: 7, points: (320, 200), ...}}
+        server: prompts_updated{...}      server: preview{committed: true, ...}
+        client: frame{...}
 
         A server that is about to stop says so by `going_away` and ends the stream
         a while later with `summary` and UNAVAILABLE (DRAINING). So does one that

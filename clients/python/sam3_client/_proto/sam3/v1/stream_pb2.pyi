@@ -43,7 +43,7 @@ class SegmentStreamRequest(_message.Message):
     def __init__(self, config: _Optional[_Union[StreamConfig, _Mapping]] = ..., frame: _Optional[_Union[Frame, _Mapping]] = ..., chunk: _Optional[_Union[MediaChunk, _Mapping]] = ..., prompt_update: _Optional[_Union[PromptUpdate, _Mapping]] = ...) -> None: ...
 
 class StreamConfig(_message.Message):
-    __slots__ = ("pushed_frames", "pushed_chunks", "file", "url", "delivery", "task", "prompts", "score_threshold", "nms", "max_instances_per_prompt", "mask_options", "analyse_fps", "every_nth_frame", "fields", "model_id", "confirmation_delay_frames", "max_objects", "resume_token")
+    __slots__ = ("pushed_frames", "pushed_chunks", "file", "url", "delivery", "task", "prompts", "score_threshold", "nms", "max_instances_per_prompt", "mask_options", "analyse_fps", "every_nth_frame", "fields", "model_id", "confirmation_delay_frames", "max_objects", "resume_token", "objects")
     class Delivery(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         DELIVERY_UNSPECIFIED: _ClassVar[StreamConfig.Delivery]
@@ -84,6 +84,7 @@ class StreamConfig(_message.Message):
     CONFIRMATION_DELAY_FRAMES_FIELD_NUMBER: _ClassVar[int]
     MAX_OBJECTS_FIELD_NUMBER: _ClassVar[int]
     RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    OBJECTS_FIELD_NUMBER: _ClassVar[int]
     pushed_frames: StreamConfig.PushedFrames
     pushed_chunks: StreamConfig.PushedChunks
     file: str
@@ -102,7 +103,8 @@ class StreamConfig(_message.Message):
     confirmation_delay_frames: int
     max_objects: int
     resume_token: bytes
-    def __init__(self, pushed_frames: _Optional[_Union[StreamConfig.PushedFrames, _Mapping]] = ..., pushed_chunks: _Optional[_Union[StreamConfig.PushedChunks, _Mapping]] = ..., file: _Optional[str] = ..., url: _Optional[str] = ..., delivery: _Optional[_Union[StreamConfig.Delivery, str]] = ..., task: _Optional[_Union[StreamConfig.Task, str]] = ..., prompts: _Optional[_Iterable[_Union[_prompt_pb2.ConceptPrompt, _Mapping]]] = ..., score_threshold: _Optional[float] = ..., nms: _Optional[_Union[_prompt_pb2.NonMaximumSuppression, _Mapping]] = ..., max_instances_per_prompt: _Optional[int] = ..., mask_options: _Optional[_Union[_mask_pb2.MaskOptions, _Mapping]] = ..., analyse_fps: _Optional[float] = ..., every_nth_frame: _Optional[int] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., model_id: _Optional[str] = ..., confirmation_delay_frames: _Optional[int] = ..., max_objects: _Optional[int] = ..., resume_token: _Optional[bytes] = ...) -> None: ...
+    objects: _containers.RepeatedCompositeFieldContainer[_prompt_pb2.GivenObject]
+    def __init__(self, pushed_frames: _Optional[_Union[StreamConfig.PushedFrames, _Mapping]] = ..., pushed_chunks: _Optional[_Union[StreamConfig.PushedChunks, _Mapping]] = ..., file: _Optional[str] = ..., url: _Optional[str] = ..., delivery: _Optional[_Union[StreamConfig.Delivery, str]] = ..., task: _Optional[_Union[StreamConfig.Task, str]] = ..., prompts: _Optional[_Iterable[_Union[_prompt_pb2.ConceptPrompt, _Mapping]]] = ..., score_threshold: _Optional[float] = ..., nms: _Optional[_Union[_prompt_pb2.NonMaximumSuppression, _Mapping]] = ..., max_instances_per_prompt: _Optional[int] = ..., mask_options: _Optional[_Union[_mask_pb2.MaskOptions, _Mapping]] = ..., analyse_fps: _Optional[float] = ..., every_nth_frame: _Optional[int] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., model_id: _Optional[str] = ..., confirmation_delay_frames: _Optional[int] = ..., max_objects: _Optional[int] = ..., resume_token: _Optional[bytes] = ..., objects: _Optional[_Iterable[_Union[_prompt_pb2.GivenObject, _Mapping]]] = ...) -> None: ...
 
 class Frame(_message.Message):
     __slots__ = ("content", "capture_time")
@@ -119,15 +121,23 @@ class MediaChunk(_message.Message):
     def __init__(self, data: _Optional[bytes] = ...) -> None: ...
 
 class PromptUpdate(_message.Message):
-    __slots__ = ("add", "remove_prompt_ids")
+    __slots__ = ("add", "remove_prompt_ids", "describe", "drop_object_ids", "preview", "commit")
     ADD_FIELD_NUMBER: _ClassVar[int]
     REMOVE_PROMPT_IDS_FIELD_NUMBER: _ClassVar[int]
+    DESCRIBE_FIELD_NUMBER: _ClassVar[int]
+    DROP_OBJECT_IDS_FIELD_NUMBER: _ClassVar[int]
+    PREVIEW_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_FIELD_NUMBER: _ClassVar[int]
     add: _containers.RepeatedCompositeFieldContainer[_prompt_pb2.ConceptPrompt]
     remove_prompt_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, add: _Optional[_Iterable[_Union[_prompt_pb2.ConceptPrompt, _Mapping]]] = ..., remove_prompt_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    describe: _containers.RepeatedCompositeFieldContainer[_prompt_pb2.GivenObject]
+    drop_object_ids: _containers.RepeatedScalarFieldContainer[int]
+    preview: _containers.RepeatedCompositeFieldContainer[_prompt_pb2.GivenObject]
+    commit: _containers.RepeatedCompositeFieldContainer[_prompt_pb2.GivenObject]
+    def __init__(self, add: _Optional[_Iterable[_Union[_prompt_pb2.ConceptPrompt, _Mapping]]] = ..., remove_prompt_ids: _Optional[_Iterable[str]] = ..., describe: _Optional[_Iterable[_Union[_prompt_pb2.GivenObject, _Mapping]]] = ..., drop_object_ids: _Optional[_Iterable[int]] = ..., preview: _Optional[_Iterable[_Union[_prompt_pb2.GivenObject, _Mapping]]] = ..., commit: _Optional[_Iterable[_Union[_prompt_pb2.GivenObject, _Mapping]]] = ...) -> None: ...
 
 class SegmentStreamResponse(_message.Message):
-    __slots__ = ("started", "result", "dropped", "refused", "rejected", "prompts_updated", "source_event", "heartbeat", "going_away", "summary")
+    __slots__ = ("started", "result", "dropped", "refused", "rejected", "prompts_updated", "source_event", "heartbeat", "going_away", "summary", "preview")
     STARTED_FIELD_NUMBER: _ClassVar[int]
     RESULT_FIELD_NUMBER: _ClassVar[int]
     DROPPED_FIELD_NUMBER: _ClassVar[int]
@@ -138,6 +148,7 @@ class SegmentStreamResponse(_message.Message):
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     GOING_AWAY_FIELD_NUMBER: _ClassVar[int]
     SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    PREVIEW_FIELD_NUMBER: _ClassVar[int]
     started: StreamStarted
     result: FrameResult
     dropped: FramesDropped
@@ -148,7 +159,8 @@ class SegmentStreamResponse(_message.Message):
     heartbeat: Heartbeat
     going_away: GoingAway
     summary: StreamSummary
-    def __init__(self, started: _Optional[_Union[StreamStarted, _Mapping]] = ..., result: _Optional[_Union[FrameResult, _Mapping]] = ..., dropped: _Optional[_Union[FramesDropped, _Mapping]] = ..., refused: _Optional[_Union[FrameRefused, _Mapping]] = ..., rejected: _Optional[_Union[PromptRejected, _Mapping]] = ..., prompts_updated: _Optional[_Union[PromptsUpdated, _Mapping]] = ..., source_event: _Optional[_Union[SourceEvent, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., going_away: _Optional[_Union[GoingAway, _Mapping]] = ..., summary: _Optional[_Union[StreamSummary, _Mapping]] = ...) -> None: ...
+    preview: ObjectPreview
+    def __init__(self, started: _Optional[_Union[StreamStarted, _Mapping]] = ..., result: _Optional[_Union[FrameResult, _Mapping]] = ..., dropped: _Optional[_Union[FramesDropped, _Mapping]] = ..., refused: _Optional[_Union[FrameRefused, _Mapping]] = ..., rejected: _Optional[_Union[PromptRejected, _Mapping]] = ..., prompts_updated: _Optional[_Union[PromptsUpdated, _Mapping]] = ..., source_event: _Optional[_Union[SourceEvent, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., going_away: _Optional[_Union[GoingAway, _Mapping]] = ..., summary: _Optional[_Union[StreamSummary, _Mapping]] = ..., preview: _Optional[_Union[ObjectPreview, _Mapping]] = ...) -> None: ...
 
 class StreamStarted(_message.Message):
     __slots__ = ("stream_id", "width_px", "height_px", "frame_rate", "policy", "limits", "resumed")
@@ -266,6 +278,16 @@ class FrameRefused(_message.Message):
     frame_index: int
     status: _status_pb2.Status
     def __init__(self, frame_index: _Optional[int] = ..., status: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
+
+class ObjectPreview(_message.Message):
+    __slots__ = ("frame_index", "instance", "committed")
+    FRAME_INDEX_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_FIELD_NUMBER: _ClassVar[int]
+    COMMITTED_FIELD_NUMBER: _ClassVar[int]
+    frame_index: int
+    instance: _result_pb2.Instance
+    committed: bool
+    def __init__(self, frame_index: _Optional[int] = ..., instance: _Optional[_Union[_result_pb2.Instance, _Mapping]] = ..., committed: bool = ...) -> None: ...
 
 class PromptRejected(_message.Message):
     __slots__ = ("prompt_id", "status")
