@@ -36,6 +36,7 @@ struct StreamFlags {
   bool every = false;
   bool track = false;
   int confirm = 0;
+  int detect_every = 0;
   double fps = 0;
   bool json = false;
 };
@@ -163,6 +164,7 @@ absl::StatusOr<v1::SegmentStreamRequest> MakeConfig(const StreamFlags& flags) {
   if (flags.every) config->set_delivery(v1::StreamConfig::DELIVERY_EVERY);
   if (flags.track) config->set_task(v1::StreamConfig::TASK_TRACK);
   config->set_confirmation_delay_frames(flags.confirm);
+  config->set_detect_every(flags.detect_every);
   if (flags.prompts.threshold) {
     config->set_score_threshold(*flags.prompts.threshold);
   }
@@ -459,6 +461,10 @@ RunCommand AddStreamCommand(CLI::App* app) {
                   "Frames until a new object is certain (default: 0)")
       ->needs(track)
       ->check(CLI::Range(0, 15));
+  app->add_option("--detect-every", flags->detect_every,
+                  "Look for new objects on every n-th analysed frame only")
+      ->needs(track)
+      ->check(CLI::Range(1, 16));
   app->add_option("--fps", flags->fps, "Frames to analyse per second of video");
   app->add_flag("--json", flags->json, "Print one JSON message per line");
   app->add_option("--overlay", flags->overlay,

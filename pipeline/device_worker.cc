@@ -342,8 +342,9 @@ absl::Status DeviceWorker::TrackAll(absl::Span<Work> works) {
     if (work.input.tracks == nullptr) continue;
     TrackItem item{work.input.tracks, work.input.embedding, {}};
     for (size_t i = 0; i < work.input.prompt_numbers.size(); ++i) {
+      const std::vector<Detections>& found = work.output.detections;
       item.prompts.push_back(
-          {work.input.prompt_numbers[i], &work.output.detections[i]});
+          {work.input.prompt_numbers[i], found.empty() ? nullptr : &found[i]});
     }
     items.push_back(std::move(item));
   }

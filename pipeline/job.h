@@ -47,7 +47,8 @@ struct EngineInput {
   // A stream's objects, which this frame's prompts are followed with; null
   // where nothing is followed.
   std::shared_ptr<StreamTracks> tracks;
-  // The stream's numbers of the prompts, in order, with `tracks`.
+  // The stream's numbers of the prompts, in order, with `tracks`; `prompts` is
+  // empty where they are only followed.
   std::vector<int> prompt_numbers;
   // A stream's given objects, followed on this picture, whose embedding it
   // gets, or asked about, without a picture.
@@ -59,7 +60,7 @@ struct EngineInput {
 };
 
 struct EngineOutput {
-  std::vector<Detections> detections;     // one per prompt, in order
+  std::vector<Detections> detections;     // one per asked prompt, in order
   std::vector<ObjectCandidates> objects;  // one per object, in order
   std::optional<TrackedFrame> tracked;    // where objects are followed
   bool embedding_cache_hit = false;

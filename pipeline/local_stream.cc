@@ -62,6 +62,8 @@ LocalStream::LocalStream(PipelineCore& core, uint64_t number,
                          config_.objects, config_.track->max_objects)),
       sampler_(config_.analyse_fps, config_.every_nth_frame),
       next_prompt_number_(static_cast<int>(config_.prompts.size())),
+      detector_pace_(config_.track.has_value() ? config_.track->detect_every
+                                               : 1),
       mailbox_(config_.delivery, kEveryMailbox),
       last_output_(core.clock.Now()) {}
 

@@ -15,6 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "pipeline/admission.h"
+#include "pipeline/detector_pace.h"
 #include "pipeline/followed_objects.h"
 #include "pipeline/frame_mailbox.h"
 #include "pipeline/frame_sampler.h"
@@ -67,8 +68,7 @@ class LocalStream final : public StreamSession,
   // Called every now and then: heartbeats, clients that do not read.
   void Tick(absl::Time now);
 
-  // True when nobody needs it any more: detached, its source has ended and no
-  // frame of it is on the device.
+  // Nobody needs it: detached, its source ended, no frame on the device.
   bool Reapable() const;
 
   // FrameSink, for the reader's thread.
@@ -131,7 +131,7 @@ class LocalStream final : public StreamSession,
   // Marks the first result behind a gap, and the others of its frame.
   void MarkGap(FrameResult* result) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Why a pushed frame is not taken, if so.
-  absl::Status CheckFrame(const PushedFrame& frame) const
+  absl::Status CheckFrame(const PushedFrame&) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool InputRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool RoomOrCancelled() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -159,6 +159,7 @@ class LocalStream final : public StreamSession,
   size_t untaken_answers_ ABSL_GUARDED_BY(mutex_) = 0;
   FrameSampler sampler_ ABSL_GUARDED_BY(mutex_);
   int next_prompt_number_ ABSL_GUARDED_BY(mutex_);
+  DetectorPace detector_pace_ ABSL_GUARDED_BY(mutex_);
   std::deque<Encoded> encoded_ ABSL_GUARDED_BY(mutex_);
   bool decoding_ ABSL_GUARDED_BY(mutex_) = false;
   FrameMailbox mailbox_ ABSL_GUARDED_BY(mutex_);

@@ -149,7 +149,12 @@ std::optional<EngineInput> LocalStream::TakeConcepts(
     frame->reset();
     return std::nullopt;
   }
-  input.prompts = *std::move(prompts);
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (detector_pace_.Due((*frame)->prompts)) {
+      input.prompts = *std::move(prompts);
+    }
+  }
   if (tracks_ != nullptr) {
     input.tracks = tracks_;
     for (EnginePrompt& prompt : input.prompts) {
@@ -243,6 +248,10 @@ void LocalStream::EncodeFrame(VideoFrame frame, const EngineOutput& output) {
     if (!results.empty()) {
       if (output.tracked.has_value()) {
         GiveEvents(output.tracked->events, *frame.prompts, &results);
+        for (FrameResult& result : results) {
+          result.tracked_only =
+              config_.objects.empty() && output.detections.empty();
+        }
       }
       results.back().last_in_frame = true;
       results.back().timings = {frame.decode,  output.queue,

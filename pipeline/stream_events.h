@@ -30,6 +30,8 @@ enum class StreamSourceKind { kPushedFrames, kPushedChunks, kFile, kUrl };
 // Whether, and how, objects are followed from frame to frame.
 struct TrackConfig {
   int confirmation_delay_frames = 0;
+  // Analysed frames from one on which the detector runs to the next.
+  int detect_every = 1;
   int max_objects = 64;
 };
 
@@ -118,6 +120,7 @@ struct FrameResult {
   // Of the first answered frame behind a gap in the source.
   bool discontinuity = false;
   std::vector<TrackEvent> object_events = {};
+  bool tracked_only = false;  // no detector ran
 };
 
 // A run of frames that will get no result.

@@ -56,7 +56,9 @@ absl::StatusOr<std::vector<PromptResult>> EncodeTracks(
     results[i].prompt_index = static_cast<int>(i);
     results[i].prompt_id = prompts[i].prompt_id;
     results[i].text = prompts[i].text;
-    results[i].presence_score = detections[i].presence_score;
+    if (!detections.empty()) {
+      results[i].presence_score = detections[i].presence_score;
+    }
     const std::vector<TrackedInstance>& objects = tracked.objects[i];
     std::vector<MaskRuns> masks;
     masks.reserve(objects.size());

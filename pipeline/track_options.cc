@@ -9,6 +9,13 @@ namespace {
 // whose every frame is analysed at 16 a second.
 constexpr int kEndAfterLostFrames = 500;
 
+// Detections that have to speak against an object before it is false; fewer
+// where the detector runs less often.
+int Doubts(int frames, const TrackConfig& config) {
+  const int most = std::min(frames, config.confirmation_delay_frames);
+  return (most + config.detect_every - 1) / config.detect_every;
+}
+
 }  // namespace
 
 AssociationOptions MakeAssociationOptions(const TrackConfig& config) {
@@ -22,10 +29,10 @@ AssociationOptions MakeAssociationOptions(const TrackConfig& config) {
   // false objects hold until an object is confirmed.
   options.remove_in_hotstart = config.confirmation_delay_frames > 0;
   options.hotstart_frames = config.confirmation_delay_frames;
-  options.hotstart_unmatched_frames = std::min(
-      options.hotstart_unmatched_frames, config.confirmation_delay_frames);
-  options.hotstart_duplicate_frames = std::min(
-      options.hotstart_duplicate_frames, config.confirmation_delay_frames);
+  options.hotstart_unmatched_frames =
+      Doubts(options.hotstart_unmatched_frames, config);
+  options.hotstart_duplicate_frames =
+      Doubts(options.hotstart_duplicate_frames, config);
   return options;
 }
 

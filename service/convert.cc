@@ -143,6 +143,7 @@ struct EventWriter {
     policy->set_task(event.track.has_value() ? v1::StreamConfig::TASK_TRACK
                                              : v1::StreamConfig::TASK_DETECT);
     if (event.track.has_value()) {
+      policy->set_detect_every(event.track->detect_every);
       policy->set_confirmation_delay_frames(
           event.track->confirmation_delay_frames);
       policy->set_max_objects(event.track->max_objects);
@@ -188,6 +189,7 @@ struct EventWriter {
     *result->mutable_result() = ToProto(std::move(event.result));
     result->set_last_in_frame(event.last_in_frame);
     result->set_discontinuity(event.discontinuity);
+    result->set_tracked_only(event.tracked_only);
     if (event.last_in_frame) {
       *result->mutable_timings() = ToProto(event.timings);
     }

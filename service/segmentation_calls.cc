@@ -94,6 +94,7 @@ void SegmentationCalls::GetServerInfo(
   model->set_mask_size_px(engine.mask_size);
   model->set_embedded_demo(engine.model_name == kEmbeddedDemoModelName);
   model->set_takes_clicks(engine.takes_clicks);
+  model->set_tracks(engine.tracks);
   auto* device = out.mutable_device();
   device->set_id(engine.device);
   device->set_name(engine.device_name);

@@ -1,5 +1,7 @@
 #include "service/track_config.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 
 namespace sam3 {
@@ -7,6 +9,7 @@ namespace {
 
 // As far as the reference's rules against false objects reach.
 constexpr int kMaxConfirmationDelay = 15;
+constexpr int kMaxDetectEvery = 16;
 
 // What is about concepts and detections alone.
 void CheckGiven(const v1::StreamConfig& config, int max_objects,
@@ -25,6 +28,7 @@ void CheckGiven(const v1::StreamConfig& config, int max_objects,
   if (config.confirmation_delay_frames() > 0) {
     violate("config.confirmation_delay_frames", kNotForGiven);
   }
+  if (config.detect_every() > 0) violate("config.detect_every", kNotForGiven);
   if (config.objects_size() > max_objects) {
     violate("config.objects",
             absl::StrCat("has ", config.objects_size(), " entries; at most ",
@@ -49,6 +53,10 @@ std::optional<TrackConfig> ReadTrackConfig(const v1::StreamConfig& config,
     violate("config.max_objects",
             absl::StrCat("must be from 0 to ", limits.max_objects));
   }
+  if (config.detect_every() < 0 || config.detect_every() > kMaxDetectEvery) {
+    violate("config.detect_every",
+            absl::StrCat("must be from 0 to ", kMaxDetectEvery));
+  }
   const bool given = !config.objects().empty();
   if (config.task() != v1::StreamConfig::TASK_TRACK && !given) {
     return std::nullopt;
@@ -60,6 +68,7 @@ std::optional<TrackConfig> ReadTrackConfig(const v1::StreamConfig& config,
   }
   TrackConfig out;
   out.confirmation_delay_frames = config.confirmation_delay_frames();
+  out.detect_every = std::max(1, config.detect_every());
   if (config.max_objects() > 0) out.max_objects = config.max_objects();
   if (given) CheckGiven(config, out.max_objects, violate);
   return out;

@@ -2,9 +2,9 @@
 
     python benchmarks/load/track_soak.py SAM3_SERVER [--frames 3000]
 
-Starts the server with the demo model and sends it frames on which some fifty shapes
-move a little; tells the server's resident memory on the way, how many objects it
-follows, and how much memory grew after frame 200.
+Starts the server with the demo model, points at some fifty shapes and sends it
+frames on which they move a little; tells the server's resident memory on the way, how
+many objects are seen, and how much memory grew after frame 200.
 """
 
 import argparse
@@ -20,29 +20,33 @@ import cv2
 import numpy
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "clients/python"))
-from sam3_client import Client, FrameResult
+from sam3_client import Client, FrameResult, GivenObject
 
 SIDE, ROWS = 560, 7
-COLOURS = {"red": (49, 48, 214), "blue": (214, 92, 44), "green": (74, 168, 46)}
-PROMPTS = ["red circle", "blue square", "green triangle"]
+COLOURS = ((49, 48, 214), (214, 92, 44), (74, 168, 46))
 WARM = 200  # frames
+
+
+def place(i: int, frame: int) -> tuple:
+    """Centre and radius of a shape."""
+    cell = SIDE / ROWS
+    sway = 0.08 * cell * math.sin(frame / 9 + i)
+    return ((i % ROWS + 0.5) * cell + sway, (i // ROWS + 0.5) * cell - sway,
+            0.33 * cell)
 
 
 def draw(frame: int) -> bytes:
     """A PNG of ROWS x ROWS shapes, of three kinds in turn."""
     picture = numpy.full((SIDE, SIDE, 3), 205, numpy.uint8)
-    cell = SIDE / ROWS
     for i in range(ROWS * ROWS):
-        sway = 0.08 * cell * math.sin(frame / 9 + i)
-        x = (i % ROWS + 0.5) * cell + sway
-        y = (i // ROWS + 0.5) * cell - sway
-        radius, corners = 0.33 * cell, (64, 4, 3)[i % 3]
+        x, y, radius = place(i, frame)
+        corners = (64, 4, 3)[i % 3]
         angle = 2 * math.pi * numpy.arange(corners) / corners + (
             math.pi / 4 if corners == 4 else -math.pi / 2)
         points = numpy.stack([x + radius * numpy.cos(angle),
                               y + radius * numpy.sin(angle)], 1)
         cv2.fillPoly(picture, [numpy.round(points * 16).astype(numpy.int32)],
-                     COLOURS[PROMPTS[i % 3].split()[0]], cv2.LINE_AA, 4)
+                     COLOURS[i % 3], cv2.LINE_AA, 4)
     return cv2.imencode(".png", picture)[1].tobytes()
 
 
@@ -69,9 +73,14 @@ def start(program: str, log: pathlib.Path):
 def soak(process, port: int, frames: int):
     first = None
     begun = time.monotonic()
+    given = []
+    for i in range(ROWS * ROWS):
+        x, y, radius = place(i, 0)
+        given.append(GivenObject(i, box=(x - radius, y - radius, x + radius,
+                                         y + radius)))
     with Client(f"127.0.0.1:{port}") as client, client.stream(
-            (draw(i) for i in range(frames)), PROMPTS, delivery="every",
-            track=True) as stream:
+            (draw(i) for i in range(frames)), objects=given,
+            delivery="every") as stream:
         for event in stream:
             if not isinstance(event, FrameResult):
                 continue
@@ -81,8 +90,8 @@ def soak(process, port: int, frames: int):
             now = resident_mb(process.pid)
             if count == WARM:
                 first = now
-            found = sum(len(result.instances) for result in event.results)
-            print(f"{count:6} frames  {found} objects  {now:.1f} MB  "
+            seen = sum(instance.area > 0 for instance in event.results[0].instances)
+            print(f"{count:6} frames  {seen} objects  {now:.1f} MB  "
                   f"{count / (time.monotonic() - begun):.1f}/s", flush=True)
     if first is not None:
         print(f"growth after {WARM} frames: {now - first:.1f} MB")

@@ -40,6 +40,8 @@ ConceptFrame::ConceptFrame(int64_t frame, int width, int height,
   FrameInput input;
   input.frame = frame;
   for (const TrackedPrompt& prompt : prompts_) {
+    input.detected = prompt.found != nullptr;
+    if (!input.detected) continue;
     std::vector<const Detection*> found;
     for (const Detection& detection : prompt.found->detections) {
       found.push_back(&detection);

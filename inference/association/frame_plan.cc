@@ -25,15 +25,7 @@ class FramePlanner {
   }
 
   FramePlan Plan() {
-    const Matches matches =
-        MatchDetections(detections_, scores_, tracks_, options_);
-    const int room =
-        options_.max_objects - static_cast<int>(input_.tracks.size());
-    const std::vector<int> births = CapBirths(matches.births, scores_, room);
-    plan_.births_beyond_cap =
-        static_cast<int>(matches.births.size() - births.size());
-    Count(matches);
-    Recondition(matches);
+    const std::vector<int> births = Match();
     SuppressOccluded();
     Advance();
     PlanMemory();
@@ -46,6 +38,8 @@ class FramePlanner {
   void CheckInput() const;
   void ReadTracks();
   void ReadDetections();
+  // What detections say of tracks; returns those that become objects.
+  std::vector<int> Match();
   void Count(const Matches& matches);
   void Recondition(const Matches& matches);
   void SuppressOccluded();
@@ -118,6 +112,20 @@ void FramePlanner::ReadDetections() {
     scores_.push_back(scores[i]);
     detections_.push_back(std::move(masks[i]));
   }
+}
+
+std::vector<int> FramePlanner::Match() {
+  if (!input_.detected) return {};
+  const Matches matches =
+      MatchDetections(detections_, scores_, tracks_, options_);
+  const int room =
+      options_.max_objects - static_cast<int>(input_.tracks.size());
+  std::vector<int> births = CapBirths(matches.births, scores_, room);
+  plan_.births_beyond_cap =
+      static_cast<int>(matches.births.size() - births.size());
+  Count(matches);
+  Recondition(matches);
+  return births;
 }
 
 std::vector<int64_t> FramePlanner::Ids(absl::Span<const int> tracks) const {

@@ -32,6 +32,9 @@ struct FrameInput {
   std::vector<FrameDetection> detections;
   // Every object of the table, in its order.
   std::vector<PropagatedTrack> tracks;
+  // False: nobody looked for detections, so that there are none and their
+  // absence says nothing. Not in the reference.
+  bool detected = true;
 };
 
 // A detection, as its index in FrameInput::detections, and an object.

@@ -22,6 +22,7 @@ CountingDetections Select(absl::Span<const TrackedPrompt> prompts,
   CountingDetections all;
   std::vector<float> scores;
   for (const TrackedPrompt& prompt : prompts) {
+    if (prompt.found == nullptr) continue;
     for (const Detection& detection : prompt.found->detections) {
       all.detections.push_back(&detection);
       all.masks.push_back(

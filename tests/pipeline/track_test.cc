@@ -25,6 +25,7 @@ using testing::Pair;
 struct Told {
   std::map<int64_t, TrackPhase> objects;
   std::vector<std::pair<int64_t, TrackPhase>> events;
+  bool tracked_only = false;
 };
 
 class TrackTest : public testing::Test {
@@ -79,6 +80,7 @@ class TrackTest : public testing::Test {
       const auto* result = std::get_if<FrameResult>(&*event);
       if (result == nullptr) continue;
       Told& of_prompt = told[result->result.prompt_id];
+      of_prompt.tracked_only = result->tracked_only;
       for (const Instance& instance : result->result.instances) {
         EXPECT_TRUE(instance.object_id.has_value());
         EXPECT_GT(instance.area, 0);
@@ -154,6 +156,27 @@ TEST_F(TrackTest, PromptsComeAndGoAndTakeTheirObjectsAlong) {
               ElementsAre(Pair(2, TrackPhase::kConfirmed)));
 }
 
+TEST_F(TrackTest, BetweenDetectionsObjectsAreOnlyFollowed) {
+  Open({.detect_every = 4}, {"red"});
+  for (int i = 0; i < 9; ++i) {
+    const Told told = Show({Red(4 * i), Red(16, 90)})["red"];
+    EXPECT_EQ(told.objects.size(), 2u);
+    EXPECT_EQ(told.tracked_only, i % 4 != 0) << i;
+  }
+  EXPECT_EQ(script_->pairs_grounded, 3);
+  EXPECT_EQ(script_->frames_tracked, 9);
+  // One that comes in between is born when the detector runs again.
+  for (int i = 1; i <= 4; ++i) {
+    const Told told = Show({Red(32), Red(16, 90), Red(90, 90)})["red"];
+    EXPECT_EQ(told.objects.size(), i < 4 ? 2u : 3u);
+  }
+  // A new prompt does not wait.
+  session_->UpdatePrompts({{Prompt("blue")}, {}});
+  const auto told = Show({Red(32), {"blue", 80, 16, 24, 24}});
+  EXPECT_EQ(told.at("blue").objects.size(), 1u);
+  EXPECT_FALSE(told.at("blue").tracked_only);
+}
+
 TEST_F(TrackTest, AConfirmationDelayKeepsNewObjectsInQuestion) {
   Open({.confirmation_delay_frames = 4}, {"red"});
   EXPECT_THAT(Show({Red(16)})["red"].objects,
@@ -219,10 +242,12 @@ TEST(TrackEncoderTest, EveryPixelIsOneObjects) {
 
 TEST(TrackOptionsTest, AreValidForEveryDelay) {
   for (int delay = 0; delay <= 15; ++delay) {
-    const AssociationOptions options =
-        MakeAssociationOptions({.confirmation_delay_frames = delay});
-    EXPECT_THAT(ValidateAssociationOptions(options), IsOk()) << delay;
-    EXPECT_EQ(options.remove_in_hotstart, delay > 0);
+    for (int every = 1; every <= 16; ++every) {
+      const AssociationOptions options = MakeAssociationOptions(
+          {.confirmation_delay_frames = delay, .detect_every = every});
+      EXPECT_THAT(ValidateAssociationOptions(options), IsOk()) << delay;
+      EXPECT_EQ(options.remove_in_hotstart, delay > 0);
+    }
   }
 }
 

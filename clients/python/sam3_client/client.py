@@ -197,6 +197,7 @@ class Client:
                mask_format: Union[MaskFormat, MaskOptions] = "rle",
                analyse_fps: float = 0.0, every_nth_frame: int = 0,
                track: bool = False, confirmation_delay_frames: int = 0,
+               detect_every: int = 0,
                max_objects: int = 0, resume: Optional[bool] = None,
                frame_format: FileFormat = "jpeg", frame_quality: int = 95,
                model_id: str = "", timeout: Optional[float] = None) -> Stream:
@@ -208,8 +209,9 @@ class Client:
         `analyse_fps` or `every_nth_frame` thin the frames out. `track` follows
         what is found: instances have an `object_id`, and frames tell
         `object_events`; a new object is tentative for
-        `confirmation_delay_frames` (0..15), and at most `max_objects` are
-        followed at a time (0 is the server's 64). `objects`, instead of
+        `confirmation_delay_frames` (0..15), at most `max_objects` are
+        followed at a time (0 is the server's 64), and the detector runs on
+        every `detect_every`-th frame. `objects`, instead of
         prompts, are followed from the first frame on, without anything being
         looked for; Stream.describe, drop, preview and commit change them, and
         each frame has one result, with all of them. `resume`: a stream that
@@ -233,6 +235,7 @@ class Client:
             task=(stream_pb2.StreamConfig.TASK_TRACK if track or objects
                   else stream_pb2.StreamConfig.TASK_DETECT),
             confirmation_delay_frames=confirmation_delay_frames,
+            detect_every=detect_every,
             max_objects=max_objects, model_id=model_id)
         describe_source(source, config)
         can_resume = track and config.WhichOneof("source") in (

@@ -28,6 +28,8 @@ class Model:
     """True for the small built-in model that knows coloured shapes only."""
     takes_clicks: bool
     """True when Client.click is offered."""
+    tracks: bool
+    """True when Client.stream can track."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def server_info_from_proto(
         answer.version,
         Model(model.name, model.fingerprint, model.parameter_count,
               model.image_size_px, model.mask_size_px, model.embedded_demo,
-              model.takes_clicks),
+              model.takes_clicks, model.tracks),
         Device(answer.device.id, answer.device.name, answer.device.dtype),
         Limits(limits.max_image_size_bytes, limits.max_image_pixels,
                limits.max_image_side_px, limits.max_prompts,

@@ -62,6 +62,8 @@ class FrameResult:
     """Of the first answered frame behind a gap in the source."""
     object_events: tuple[ObjectEvent, ...] = ()
     """On a stream that tracks, in the order in which they happened."""
+    tracked_only: bool = False
+    """No detector ran on this frame (`detect_every`)."""
 
     def to_detections(self) -> supervision.Detections:
         """As SegmentResult.to_detections."""
@@ -258,4 +260,5 @@ class EventReader:
         return FrameResult(
             frame.frame_index, seconds_of(frame.start_offset), taken,
             frame.width_px, frame.height_px, results,
-            timings_from_proto(frame.timings), frame.discontinuity, events)
+            timings_from_proto(frame.timings), frame.discontinuity, events,
+            frame.tracked_only)

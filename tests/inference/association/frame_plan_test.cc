@@ -31,6 +31,10 @@ class FrameBuilder {
     input_.tracks.push_back({id, object_score, Keep(std::move(logits))});
     return *this;
   }
+  FrameBuilder& WithoutDetector() {
+    input_.detected = false;
+    return *this;
+  }
   FramePlan Plan(TrackTable* table) const { return PlanFrame(input_, table); }
 
  private:
@@ -111,6 +115,23 @@ TEST(PlanFrameTest, WithoutDetectionsTracksGoOn) {
               ElementsAre(MemoryWrite{0, MemoryMask::kWhole, true},
                           MemoryWrite{1, MemoryMask::kWhole, true}));
   EXPECT_EQ(table.at(0).unmatched_frames, 1);
+}
+
+TEST(PlanFrameTest, WithoutADetectorNobodyIsDoubted) {
+  TrackTable table({});
+  TwoBirths(&table);
+  for (int frame = 1; frame <= 12; ++frame) {
+    const FramePlan plan = FrameBuilder(frame)
+                               .Propagate(0, Stripe(0, 100))
+                               .Propagate(1, Stripe(200, 300))
+                               .WithoutDetector()
+                               .Plan(&table);
+    EXPECT_THAT(OutputIds(plan), ElementsAre(0, 1));
+    EXPECT_EQ(plan.memory.size(), 2u);
+    EXPECT_THAT(plan.removals, IsEmpty());
+  }
+  EXPECT_EQ(table.at(0).unmatched_frames, 0);
+  EXPECT_EQ(table.at(0).keep_alive, table.options().keep_alive_initial);
 }
 
 // Both tracks lie on one detection; returns the events of each frame from 1 on.

@@ -192,7 +192,7 @@ class GetServerInfoRequest(_message.Message):
 class GetServerInfoResponse(_message.Message):
     __slots__ = ("version", "model", "device", "limits", "capacity")
     class Model(_message.Message):
-        __slots__ = ("name", "fingerprint", "parameter_count", "image_size_px", "mask_size_px", "embedded_demo", "takes_clicks")
+        __slots__ = ("name", "fingerprint", "parameter_count", "image_size_px", "mask_size_px", "embedded_demo", "takes_clicks", "tracks")
         NAME_FIELD_NUMBER: _ClassVar[int]
         FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
         PARAMETER_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -200,6 +200,7 @@ class GetServerInfoResponse(_message.Message):
         MASK_SIZE_PX_FIELD_NUMBER: _ClassVar[int]
         EMBEDDED_DEMO_FIELD_NUMBER: _ClassVar[int]
         TAKES_CLICKS_FIELD_NUMBER: _ClassVar[int]
+        TRACKS_FIELD_NUMBER: _ClassVar[int]
         name: str
         fingerprint: str
         parameter_count: int
@@ -207,7 +208,8 @@ class GetServerInfoResponse(_message.Message):
         mask_size_px: int
         embedded_demo: bool
         takes_clicks: bool
-        def __init__(self, name: _Optional[str] = ..., fingerprint: _Optional[str] = ..., parameter_count: _Optional[int] = ..., image_size_px: _Optional[int] = ..., mask_size_px: _Optional[int] = ..., embedded_demo: bool = ..., takes_clicks: bool = ...) -> None: ...
+        tracks: bool
+        def __init__(self, name: _Optional[str] = ..., fingerprint: _Optional[str] = ..., parameter_count: _Optional[int] = ..., image_size_px: _Optional[int] = ..., mask_size_px: _Optional[int] = ..., embedded_demo: bool = ..., takes_clicks: bool = ..., tracks: bool = ...) -> None: ...
     class Device(_message.Message):
         __slots__ = ("id", "name", "dtype")
         ID_FIELD_NUMBER: _ClassVar[int]

@@ -43,7 +43,7 @@ class SegmentStreamRequest(_message.Message):
     def __init__(self, config: _Optional[_Union[StreamConfig, _Mapping]] = ..., frame: _Optional[_Union[Frame, _Mapping]] = ..., chunk: _Optional[_Union[MediaChunk, _Mapping]] = ..., prompt_update: _Optional[_Union[PromptUpdate, _Mapping]] = ...) -> None: ...
 
 class StreamConfig(_message.Message):
-    __slots__ = ("pushed_frames", "pushed_chunks", "file", "url", "delivery", "task", "prompts", "score_threshold", "nms", "max_instances_per_prompt", "mask_options", "analyse_fps", "every_nth_frame", "fields", "model_id", "confirmation_delay_frames", "max_objects", "resume_token", "objects")
+    __slots__ = ("pushed_frames", "pushed_chunks", "file", "url", "delivery", "task", "prompts", "score_threshold", "nms", "max_instances_per_prompt", "mask_options", "analyse_fps", "every_nth_frame", "fields", "model_id", "confirmation_delay_frames", "max_objects", "resume_token", "objects", "detect_every")
     class Delivery(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         DELIVERY_UNSPECIFIED: _ClassVar[StreamConfig.Delivery]
@@ -85,6 +85,7 @@ class StreamConfig(_message.Message):
     MAX_OBJECTS_FIELD_NUMBER: _ClassVar[int]
     RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
     OBJECTS_FIELD_NUMBER: _ClassVar[int]
+    DETECT_EVERY_FIELD_NUMBER: _ClassVar[int]
     pushed_frames: StreamConfig.PushedFrames
     pushed_chunks: StreamConfig.PushedChunks
     file: str
@@ -104,7 +105,8 @@ class StreamConfig(_message.Message):
     max_objects: int
     resume_token: bytes
     objects: _containers.RepeatedCompositeFieldContainer[_prompt_pb2.GivenObject]
-    def __init__(self, pushed_frames: _Optional[_Union[StreamConfig.PushedFrames, _Mapping]] = ..., pushed_chunks: _Optional[_Union[StreamConfig.PushedChunks, _Mapping]] = ..., file: _Optional[str] = ..., url: _Optional[str] = ..., delivery: _Optional[_Union[StreamConfig.Delivery, str]] = ..., task: _Optional[_Union[StreamConfig.Task, str]] = ..., prompts: _Optional[_Iterable[_Union[_prompt_pb2.ConceptPrompt, _Mapping]]] = ..., score_threshold: _Optional[float] = ..., nms: _Optional[_Union[_prompt_pb2.NonMaximumSuppression, _Mapping]] = ..., max_instances_per_prompt: _Optional[int] = ..., mask_options: _Optional[_Union[_mask_pb2.MaskOptions, _Mapping]] = ..., analyse_fps: _Optional[float] = ..., every_nth_frame: _Optional[int] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., model_id: _Optional[str] = ..., confirmation_delay_frames: _Optional[int] = ..., max_objects: _Optional[int] = ..., resume_token: _Optional[bytes] = ..., objects: _Optional[_Iterable[_Union[_prompt_pb2.GivenObject, _Mapping]]] = ...) -> None: ...
+    detect_every: int
+    def __init__(self, pushed_frames: _Optional[_Union[StreamConfig.PushedFrames, _Mapping]] = ..., pushed_chunks: _Optional[_Union[StreamConfig.PushedChunks, _Mapping]] = ..., file: _Optional[str] = ..., url: _Optional[str] = ..., delivery: _Optional[_Union[StreamConfig.Delivery, str]] = ..., task: _Optional[_Union[StreamConfig.Task, str]] = ..., prompts: _Optional[_Iterable[_Union[_prompt_pb2.ConceptPrompt, _Mapping]]] = ..., score_threshold: _Optional[float] = ..., nms: _Optional[_Union[_prompt_pb2.NonMaximumSuppression, _Mapping]] = ..., max_instances_per_prompt: _Optional[int] = ..., mask_options: _Optional[_Union[_mask_pb2.MaskOptions, _Mapping]] = ..., analyse_fps: _Optional[float] = ..., every_nth_frame: _Optional[int] = ..., fields: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., model_id: _Optional[str] = ..., confirmation_delay_frames: _Optional[int] = ..., max_objects: _Optional[int] = ..., resume_token: _Optional[bytes] = ..., objects: _Optional[_Iterable[_Union[_prompt_pb2.GivenObject, _Mapping]]] = ..., detect_every: _Optional[int] = ...) -> None: ...
 
 class Frame(_message.Message):
     __slots__ = ("content", "capture_time")
@@ -165,7 +167,7 @@ class SegmentStreamResponse(_message.Message):
 class StreamStarted(_message.Message):
     __slots__ = ("stream_id", "width_px", "height_px", "frame_rate", "policy", "limits", "resumed")
     class Policy(_message.Message):
-        __slots__ = ("delivery", "task", "score_threshold", "nms", "max_instances_per_prompt", "mask_options", "analyse_fps", "every_nth_frame", "confirmation_delay_frames", "max_objects")
+        __slots__ = ("delivery", "task", "score_threshold", "nms", "max_instances_per_prompt", "mask_options", "analyse_fps", "every_nth_frame", "confirmation_delay_frames", "max_objects", "detect_every")
         DELIVERY_FIELD_NUMBER: _ClassVar[int]
         TASK_FIELD_NUMBER: _ClassVar[int]
         SCORE_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
@@ -176,6 +178,7 @@ class StreamStarted(_message.Message):
         EVERY_NTH_FRAME_FIELD_NUMBER: _ClassVar[int]
         CONFIRMATION_DELAY_FRAMES_FIELD_NUMBER: _ClassVar[int]
         MAX_OBJECTS_FIELD_NUMBER: _ClassVar[int]
+        DETECT_EVERY_FIELD_NUMBER: _ClassVar[int]
         delivery: StreamConfig.Delivery
         task: StreamConfig.Task
         score_threshold: float
@@ -186,7 +189,8 @@ class StreamStarted(_message.Message):
         every_nth_frame: int
         confirmation_delay_frames: int
         max_objects: int
-        def __init__(self, delivery: _Optional[_Union[StreamConfig.Delivery, str]] = ..., task: _Optional[_Union[StreamConfig.Task, str]] = ..., score_threshold: _Optional[float] = ..., nms: _Optional[_Union[_prompt_pb2.NonMaximumSuppression, _Mapping]] = ..., max_instances_per_prompt: _Optional[int] = ..., mask_options: _Optional[_Union[_mask_pb2.MaskOptions, _Mapping]] = ..., analyse_fps: _Optional[float] = ..., every_nth_frame: _Optional[int] = ..., confirmation_delay_frames: _Optional[int] = ..., max_objects: _Optional[int] = ...) -> None: ...
+        detect_every: int
+        def __init__(self, delivery: _Optional[_Union[StreamConfig.Delivery, str]] = ..., task: _Optional[_Union[StreamConfig.Task, str]] = ..., score_threshold: _Optional[float] = ..., nms: _Optional[_Union[_prompt_pb2.NonMaximumSuppression, _Mapping]] = ..., max_instances_per_prompt: _Optional[int] = ..., mask_options: _Optional[_Union[_mask_pb2.MaskOptions, _Mapping]] = ..., analyse_fps: _Optional[float] = ..., every_nth_frame: _Optional[int] = ..., confirmation_delay_frames: _Optional[int] = ..., max_objects: _Optional[int] = ..., detect_every: _Optional[int] = ...) -> None: ...
     class Limits(_message.Message):
         __slots__ = ("max_prompts", "max_frame_size_bytes", "max_frame_pixels", "max_chunk_size_bytes", "max_unsent_frame_count", "max_unsent_size_bytes", "slow_consumer_timeout", "heartbeat_interval")
         MAX_PROMPTS_FIELD_NUMBER: _ClassVar[int]
@@ -238,7 +242,7 @@ class ObjectEvent(_message.Message):
     def __init__(self, object_id: _Optional[int] = ..., state: _Optional[_Union[_result_pb2.ObjectState, str]] = ...) -> None: ...
 
 class FrameResult(_message.Message):
-    __slots__ = ("frame_index", "start_offset", "capture_time", "width_px", "height_px", "result", "last_in_frame", "timings", "discontinuity", "object_events")
+    __slots__ = ("frame_index", "start_offset", "capture_time", "width_px", "height_px", "result", "last_in_frame", "timings", "discontinuity", "object_events", "tracked_only")
     FRAME_INDEX_FIELD_NUMBER: _ClassVar[int]
     START_OFFSET_FIELD_NUMBER: _ClassVar[int]
     CAPTURE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -249,6 +253,7 @@ class FrameResult(_message.Message):
     TIMINGS_FIELD_NUMBER: _ClassVar[int]
     DISCONTINUITY_FIELD_NUMBER: _ClassVar[int]
     OBJECT_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    TRACKED_ONLY_FIELD_NUMBER: _ClassVar[int]
     frame_index: int
     start_offset: _duration_pb2.Duration
     capture_time: _timestamp_pb2.Timestamp
@@ -259,7 +264,8 @@ class FrameResult(_message.Message):
     timings: _result_pb2.Timings
     discontinuity: bool
     object_events: _containers.RepeatedCompositeFieldContainer[ObjectEvent]
-    def __init__(self, frame_index: _Optional[int] = ..., start_offset: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., capture_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., width_px: _Optional[int] = ..., height_px: _Optional[int] = ..., result: _Optional[_Union[_result_pb2.PromptResult, _Mapping]] = ..., last_in_frame: bool = ..., timings: _Optional[_Union[_result_pb2.Timings, _Mapping]] = ..., discontinuity: bool = ..., object_events: _Optional[_Iterable[_Union[ObjectEvent, _Mapping]]] = ...) -> None: ...
+    tracked_only: bool
+    def __init__(self, frame_index: _Optional[int] = ..., start_offset: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., capture_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., width_px: _Optional[int] = ..., height_px: _Optional[int] = ..., result: _Optional[_Union[_result_pb2.PromptResult, _Mapping]] = ..., last_in_frame: bool = ..., timings: _Optional[_Union[_result_pb2.Timings, _Mapping]] = ..., discontinuity: bool = ..., object_events: _Optional[_Iterable[_Union[ObjectEvent, _Mapping]]] = ..., tracked_only: bool = ...) -> None: ...
 
 class FramesDropped(_message.Message):
     __slots__ = ("first_frame_index", "last_frame_index", "reason")
