@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "pipeline/error_reason.h"
 #include "pipeline/mask_decoder.h"
 #include "service/grpc_status.h"
 

@@ -371,6 +371,22 @@ TEST_F(GivenStreamTest, UnreadAnswersHoldInputBack) {
   }
 }
 
+TEST_F(GivenStreamTest, QuestionsAreAnsweredInOrderHoweverMany) {
+  Open({Clicked(0, 20, 20), Clicked(1, 20, 20)});
+  Show({Red(16), Blue(80)});
+  PromptUpdate update;
+  for (int i = 0; i < 40; ++i) {
+    update.preview.push_back(
+        Clicked(i % 2, i % 3 == 0 ? 90.0f : 20.0f, i % 3 == 0 ? 90.0f : 20.0f));
+  }
+  session_->UpdatePrompts(std::move(update));
+  for (int i = 0; i < 40; ++i) {
+    const auto shown = Next<ObjectPreview>();
+    EXPECT_EQ(shown.instance.object_id, i % 2);
+    EXPECT_EQ(shown.instance.box.x0, i % 3 == 0 ? 80 : 16) << i;
+  }
+}
+
 TEST_F(GivenStreamTest, AConceptStreamHasNoObjectsToSpeakOf) {
   Open({Clicked(0, 20, 20)});
   session_->Detach();

@@ -339,8 +339,8 @@ class GivenObjectsTest(unittest.TestCase):
             turns.put(1)
             self.assertEqual(boxes(next_of(FrameResult)), {4: red, 9: blue})
             stream.commit([GivenObject(4, mask=mask)])
-            stream.preview([GivenObject(5, points=[(1, 1)])])
             self.assertTrue(next_of(ObjectPreview).committed)
+            stream.preview([GivenObject(5, points=[(1, 1)])])
             rejected = next_of(PromptRejected)
             self.assertEqual((rejected.prompt_id, rejected.error.reason),
                              ("5", "PROMPT_NOT_FOUND"))
