@@ -82,7 +82,7 @@ void ScriptedWebServer::Answer(int socket) {
     const auto found = scripts_.find(head.substr(begin, end - begin));
     if (found != scripts_.end()) script = found->second;
   }
-  const Peer peer(socket);
+  const Peer peer(socket, head);
   if (script == nullptr) {
     peer.Send("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
   } else {

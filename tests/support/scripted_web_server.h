@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -21,7 +22,10 @@ class ScriptedWebServer {
   // The client's side of one connection.
   class Peer {
    public:
-    explicit Peer(int socket) : socket_(socket) {}
+    Peer(int socket, std::string head)
+        : socket_(socket), head_(std::move(head)) {}
+    // Of its request.
+    const std::string& head() const { return head_; }
     // False once the client has gone.
     bool Send(absl::string_view bytes) const;
     // Blocks until the client has gone.
@@ -31,6 +35,7 @@ class ScriptedWebServer {
 
    private:
     const int socket_;
+    const std::string head_;
   };
   using Script = std::function<void(const Peer&)>;
 
