@@ -95,9 +95,10 @@ class LiveReader final : public VideoReader {
       if (!picture.has_value()) return absl::OkStatus();
       TellChanges(*picture, connection->frame_rate());
       const absl::Time now = clock_.Now();
+      const bool begins = new_connection || picture->discontinuity;
       const MediaTimeline::Place place =
-          timeline_.Next(picture->start_offset, now, new_connection);
-      const bool gap = place.jumped || (new_connection && had_picture_);
+          timeline_.Next(picture->start_offset, now, begins);
+      const bool gap = place.jumped || (begins && had_picture_);
       new_connection = false;
       had_picture_ = true;
       last_picture_ = now;

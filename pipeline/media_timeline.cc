@@ -15,8 +15,7 @@ constexpr absl::Duration kShortestStep = absl::Milliseconds(1);
 }  // namespace
 
 MediaTimeline::Place MediaTimeline::Next(absl::Duration offset,
-                                         absl::Time arrived,
-                                         bool new_connection) {
+                                         absl::Time arrived, bool begins) {
   if (!start_.has_value()) {
     start_ = arrived;
     last_said_ = offset;
@@ -26,11 +25,11 @@ MediaTimeline::Place MediaTimeline::Next(absl::Duration offset,
   const absl::Duration step = offset - last_said_;
   last_said_ = offset;
   Place place;
-  if (!new_connection && step > absl::ZeroDuration() && step <= kLongestStep) {
+  if (!begins && step > absl::ZeroDuration() && step <= kLongestStep) {
     place.offset = last_ + step;
   } else {
     place.offset = std::max(arrived - *start_, last_ + kShortestStep);
-    place.jumped = !new_connection && (step > kLongestStep || step < -kTremble);
+    place.jumped = !begins && (step > kLongestStep || step < -kTremble);
   }
   last_ = place.offset;
   return place;

@@ -19,8 +19,9 @@ class MediaTimeline {
     bool jumped = false;    // the source's clock was not believed
   };
 
-  // `offset` is what the source says: since the connection's first picture.
-  Place Next(absl::Duration offset, absl::Time arrived, bool new_connection);
+  // `offset` is what the source says; `begins` when its clock begins anew, with
+  // a connection or in the middle of one.
+  Place Next(absl::Duration offset, absl::Time arrived, bool begins);
 
  private:
   std::optional<absl::Time> start_;

@@ -22,6 +22,7 @@ namespace sam3 {
 namespace {
 
 constexpr int64_t kHttpOk = 200;
+constexpr int64_t kHttpPartial = 206;
 constexpr size_t kMaxBufferBytes = 256 << 10;
 
 struct CurlMultiFree {
@@ -58,13 +59,13 @@ absl::Status BadAnswer(int64_t http_status) {
 class CurlInput final : public HttpInput {
  public:
   CurlInput(CheckedUrl url, std::vector<IpAddress> addresses,
-            const LiveLimits& limits, const RequestContext& context,
-            Clock& clock, std::function<void()> on_stall)
+            const std::optional<ByteRange>& range, const LiveAccess& access)
       : url_(std::move(url)),
         addresses_(std::move(addresses)),
-        limits_(limits),
-        wait_(limits, context, clock, std::move(on_stall)),
-        request_(url_, addresses_, limits.ca_file),
+        range_(range),
+        limits_(access.limits),
+        wait_(access.limits, access.context, access.clock, access.on_stall),
+        request_(url_, addresses_, limits_.ca_file),
         multi_(curl_multi_init()) {}
 
   ~CurlInput() override {
@@ -87,6 +88,11 @@ class CurlInput final : public HttpInput {
       request_.Set(CURLOPT_USERNAME, url_.user.c_str());
       request_.Set(CURLOPT_PASSWORD, url_.password.c_str());
     }
+    if (range_.has_value()) {
+      // Copied by libcurl.
+      request_.Set(CURLOPT_RANGE,
+                   absl::StrCat(range_->begin, "-", range_->end() - 1).c_str());
+    }
     SAM3_RETURN_IF_ERROR(request_.status());
     if (multi_ == nullptr) return absl::ResourceExhaustedError("no memory");
     added_ = curl_multi_add_handle(multi_.get(), request_.handle()) == CURLM_OK;
@@ -99,9 +105,24 @@ class CurlInput final : public HttpInput {
     return has_body_ ? absl::OkStatus() : status_;
   }
 
-  const CheckedUrl& url() const { return url_; }
   const GatedRequest& request() const { return request_; }
+  int64_t good_status() const {
+    return range_.has_value() ? kHttpPartial : kHttpOk;
+  }
 
+  // Whether the answer is the part that was asked for.
+  absl::Status CheckRange() const {
+    if (!range_.has_value() ||
+        absl::StartsWith(request_.Header("Content-Range"),
+                         absl::StrCat("bytes ", range_->begin, "-",
+                                      range_->end() - 1, "/"))) {
+      return absl::OkStatus();
+    }
+    return SourceFailed(SourceFailure::kConnection,
+                        "the host answered with another part of the file");
+  }
+
+  const CheckedUrl& url() const override { return url_; }
   std::string content_type() const override {
     return request_.Header("Content-Type");
   }
@@ -110,6 +131,15 @@ class CurlInput final : public HttpInput {
   }
   absl::Status status() const override { return status_; }
   void Abort() override { aborted_ = true; }
+  void EndWithConnection() override { ends_with_connection_ = true; }
+
+  absl::string_view Peek(size_t size) override {
+    wait_.Restart();
+    while (buffer_.size() - taken_ < size && !done_ && !paused_) {
+      if (!Step(size)) break;
+    }
+    return absl::string_view(buffer_).substr(taken_, size);
+  }
 
   int64_t Read(uint8_t* buffer, size_t size) override {
     wait_.Restart();
@@ -126,9 +156,10 @@ class CurlInput final : public HttpInput {
   }
 
  private:
-  // Lets libcurl work once and waits for it to have more work; false when the
-  // connection is of no more use.
-  bool Step() {
+  // Lets libcurl work once and, while there are fewer than `wanted` bytes,
+  // waits for it to have more work; false when the connection is of no more
+  // use.
+  bool Step(size_t wanted = 1) {
     if (status_.ok()) status_ = wait_.Check();
     if (aborted_ && status_.ok()) status_ = absl::CancelledError("aborted");
     if (!status_.ok()) return false;
@@ -147,7 +178,7 @@ class CurlInput final : public HttpInput {
       const CURLcode code = message->data.result;
       if (code != CURLE_OK && status_.ok()) status_ = Explain(code);
     }
-    if (!done_ && taken_ == buffer_.size()) {
+    if (!done_ && buffer_.size() - taken_ < wanted) {
       curl_multi_poll(multi_.get(), nullptr, 0, LiveWait::kSliceMilliseconds,
                       nullptr);
     }
@@ -157,7 +188,7 @@ class CurlInput final : public HttpInput {
   // An answer that tells where it ends has ended; of any other nobody knows.
   int64_t EndOfBody() {
     if (!status_.ok()) return -1;
-    if (!request_.Header("Content-Length").empty() ||
+    if (ends_with_connection_ || !request_.Header("Content-Length").empty() ||
         absl::EqualsIgnoreCase(request_.Header("Transfer-Encoding"),
                                "chunked")) {
       return 0;
@@ -189,7 +220,7 @@ class CurlInput final : public HttpInput {
     input.wait_.Restart();
     input.has_body_ = true;
     // An error's body is read by nobody.
-    if (input.request_.http_status() != kHttpOk) return size;
+    if (input.request_.http_status() != input.good_status()) return size;
     if (!input.buffer_.empty() &&
         input.buffer_.size() + size > kMaxBufferBytes) {
       input.paused_ = true;
@@ -207,6 +238,7 @@ class CurlInput final : public HttpInput {
 
   const CheckedUrl url_;
   const std::vector<IpAddress> addresses_;
+  const std::optional<ByteRange> range_;
   const LiveLimits& limits_;
   LiveWait wait_;
   GatedRequest request_;
@@ -216,6 +248,7 @@ class CurlInput final : public HttpInput {
   bool has_body_ = false;
   bool paused_ = false;
   bool done_ = false;
+  bool ends_with_connection_ = false;
   size_t header_bytes_ = 0;
   std::string buffer_;
   size_t taken_ = 0;
@@ -225,30 +258,36 @@ class CurlInput final : public HttpInput {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<HttpInput>> HttpInput::Open(
-    const CheckedUrl& url, const UrlGate& gate, const HostResolver& resolver,
-    const LiveLimits& limits, absl::Time deadline,
-    const RequestContext& context, Clock& clock,
-    const std::function<void()>& on_stall) {
+    const CheckedUrl& url, const std::optional<ByteRange>& range,
+    const LiveAccess& access, absl::Time deadline) {
   CheckedUrl next = url;
   for (int redirects = 0;; ++redirects) {
-    SAM3_ASSIGN_OR_RETURN(
-        std::vector<IpAddress> addresses,
-        CheckedAddresses(gate, resolver, next, deadline, context));
-    auto input = std::make_unique<CurlInput>(next, std::move(addresses), limits,
-                                             context, clock, on_stall);
+    SAM3_ASSIGN_OR_RETURN(std::vector<IpAddress> addresses,
+                          CheckedAddresses(access.gate, access.resolver, next,
+                                           deadline, access.context));
+    auto input =
+        std::make_unique<CurlInput>(next, std::move(addresses), range, access);
     SAM3_RETURN_IF_ERROR(input->Begin(deadline));
     const GatedRequest& answer = input->request();
-    if (answer.http_status() == kHttpOk) return input;
+    if (answer.http_status() == input->good_status()) {
+      SAM3_RETURN_IF_ERROR(input->CheckRange());
+      return input;
+    }
+    if (answer.http_status() == kHttpOk) {
+      return SourceFailed(SourceFailure::kConnection,
+                          "the host gives no parts of files, and the playlist "
+                          "names some");
+    }
     const std::string location = answer.Header("Location");
     if (!answer.is_redirect() || location.empty()) {
       return BadAnswer(answer.http_status());
     }
-    if (redirects == limits.max_redirects) {
-      return UrlFailed(
-          UrlFailure::kRedirect,
-          absl::StrCat("more than ", limits.max_redirects, " redirects"));
+    if (redirects == access.limits.max_redirects) {
+      return UrlFailed(UrlFailure::kRedirect,
+                       absl::StrCat("more than ", access.limits.max_redirects,
+                                    " redirects"));
     }
-    SAM3_ASSIGN_OR_RETURN(next, gate.CheckRedirect(next, location));
+    SAM3_ASSIGN_OR_RETURN(next, access.gate.CheckRedirect(next, location));
   }
 }
 

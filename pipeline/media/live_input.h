@@ -14,6 +14,10 @@ class LiveInput : public ByteReader {
   // Read() fails (TIMEOUT) when this has passed.
   virtual void SetDeadline(absl::Time deadline) = 0;
 
+  // After Read() returned 0: whether other bytes follow, which it gives from
+  // now on, and which do not go on from those before: they want a new decoder.
+  virtual bool NextPart() { return false; }
+
   // Why Read() returned -1; with a class of source_failure.h, or CANCELLED.
   virtual absl::Status status() const = 0;
 };

@@ -36,7 +36,9 @@ class LiveConnection {
 
 // Opens what a client's URL names, without becoming the client's way into the
 // operator's network: every socket goes through the gate, and FFmpeg, which
-// demultiplexes and decodes, opens none.
+// demultiplexes and decodes, opens none. Over http(s) that is a multipart body
+// of pictures, a video, or an HLS playlist; a live one is played at the speed
+// that it was recorded at.
 //
 // Threads: any, several at once.
 class LiveSource {
@@ -49,9 +51,9 @@ class LiveSource {
 
   // Blocks until the first picture was decoded, within the limits.
   // `on_stall` is called from within the connection's calls each time that the
-  // source falls silent. What is borrowed must outlive the connection. Errors:
-  // those of Check(), also for a redirect or an address, and of Next().
-  // Messages hold the redacted URL and no address.
+  // source falls silent. What is borrowed, and this source, must outlive the
+  // connection. Errors: those of Check(), also for a redirect or an address,
+  // and of Next(). Messages hold the redacted URL and no address.
   virtual absl::StatusOr<std::unique_ptr<LiveConnection>> Connect(
       const SourceUrl& url, const ImageLimits& limits, HostAllocator& allocator,
       const RequestContext& context,

@@ -1,8 +1,10 @@
 #include "pipeline/media/live_wait.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "inference/base/status_macros.h"
 #include "pipeline/source_failure.h"
 
@@ -38,6 +40,20 @@ absl::Status LiveWait::Check() {
   if (silence >= limits_.stall_after && !stalled_) {
     stalled_ = true;
     on_stall_();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SleepUntil(absl::Time time, const RequestContext& context,
+                        Clock& clock) {
+  absl::Mutex mutex;
+  const absl::MutexLock lock(&mutex);
+  const auto never = [] { return false; };
+  const absl::Duration slice = absl::Milliseconds(LiveWait::kSliceMilliseconds);
+  for (absl::Time now = clock.Now(); now < time; now = clock.Now()) {
+    SAM3_RETURN_IF_ERROR(context.StillWanted(now));
+    clock.AwaitWithDeadline(&mutex, absl::Condition(&never),
+                            std::min(time, now + slice));
   }
   return absl::OkStatus();
 }

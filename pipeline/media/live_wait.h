@@ -44,4 +44,9 @@ class LiveWait {
   bool stalled_ = false;
 };
 
+// Blocks until `time`, or until nobody wants the answer, which is what comes
+// back then.
+absl::Status SleepUntil(absl::Time time, const RequestContext& context,
+                        Clock& clock);
+
 }  // namespace sam3

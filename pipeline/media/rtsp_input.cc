@@ -19,13 +19,11 @@ namespace {
 
 class RtspInput final : public LiveInput {
  public:
-  RtspInput(CheckedUrl url, const LiveLimits& limits,
-            const RequestContext& context, Clock& clock,
-            std::function<void()> on_stall)
+  RtspInput(CheckedUrl url, const LiveAccess& access)
       : url_(std::move(url)),
-        limits_(limits),
-        clock_(clock),
-        wait_(limits, context, clock, std::move(on_stall)) {}
+        limits_(access.limits),
+        clock_(access.clock),
+        wait_(access.limits, access.context, access.clock, access.on_stall) {}
 
   // Where the server sends its client elsewhere, the new URL comes back.
   absl::StatusOr<std::string> Begin(const std::vector<IpAddress>& addresses,
@@ -92,27 +90,24 @@ class RtspInput final : public LiveInput {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<LiveInput>> OpenRtsp(
-    const CheckedUrl& url, const UrlGate& gate, const HostResolver& resolver,
-    const LiveLimits& limits, absl::Time deadline,
-    const RequestContext& context, Clock& clock,
-    const std::function<void()>& on_stall) {
+absl::StatusOr<std::unique_ptr<LiveInput>> OpenRtsp(const CheckedUrl& url,
+                                                    const LiveAccess& access,
+                                                    absl::Time deadline) {
   CheckedUrl next = url;
   for (int redirects = 0;; ++redirects) {
-    SAM3_ASSIGN_OR_RETURN(
-        const std::vector<IpAddress> addresses,
-        CheckedAddresses(gate, resolver, next, deadline, context));
-    auto input =
-        std::make_unique<RtspInput>(next, limits, context, clock, on_stall);
+    SAM3_ASSIGN_OR_RETURN(const std::vector<IpAddress> addresses,
+                          CheckedAddresses(access.gate, access.resolver, next,
+                                           deadline, access.context));
+    auto input = std::make_unique<RtspInput>(next, access);
     SAM3_ASSIGN_OR_RETURN(const std::string location,
                           input->Begin(addresses, deadline));
     if (location.empty()) return input;
-    if (redirects == limits.max_redirects) {
-      return UrlFailed(
-          UrlFailure::kRedirect,
-          absl::StrCat("more than ", limits.max_redirects, " redirects"));
+    if (redirects == access.limits.max_redirects) {
+      return UrlFailed(UrlFailure::kRedirect,
+                       absl::StrCat("more than ", access.limits.max_redirects,
+                                    " redirects"));
     }
-    SAM3_ASSIGN_OR_RETURN(next, gate.CheckRedirect(next, location));
+    SAM3_ASSIGN_OR_RETURN(next, access.gate.CheckRedirect(next, location));
   }
 }
 

@@ -1,16 +1,12 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "inference/base/clock.h"
-#include "pipeline/media/host_resolver.h"
+#include "pipeline/media/live_access.h"
 #include "pipeline/media/live_input.h"
-#include "pipeline/media/live_limits.h"
 #include "pipeline/media/url_gate.h"
-#include "pipeline/request_context.h"
 
 namespace sam3 {
 
@@ -24,13 +20,10 @@ namespace sam3 {
 // is kept alive by reading.
 //
 // Threads: as LiveInput. Open() blocks until media was asked for, `deadline` at
-// most; see LiveWait for `on_stall`. What is borrowed must outlive the input.
-// Errors: the gate's refusals, classes of source_failure.h, the context's
+// most. Errors: the gate's refusals, classes of source_failure.h, the context's
 // status.
-absl::StatusOr<std::unique_ptr<LiveInput>> OpenRtsp(
-    const CheckedUrl& url, const UrlGate& gate, const HostResolver& resolver,
-    const LiveLimits& limits, absl::Time deadline,
-    const RequestContext& context, Clock& clock,
-    const std::function<void()>& on_stall);
+absl::StatusOr<std::unique_ptr<LiveInput>> OpenRtsp(const CheckedUrl& url,
+                                                    const LiveAccess& access,
+                                                    absl::Time deadline);
 
 }  // namespace sam3

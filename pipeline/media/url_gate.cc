@@ -345,19 +345,18 @@ absl::StatusOr<CheckedUrl> UrlGate::CheckRedirect(
                    CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK ||
       curl_url_set(url.get(), CURLUPART_URL, std::string(location).c_str(),
                    CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK) {
-    return BadSyntax("that it redirects to cannot be read");
+    return BadSyntax("that it leads to cannot be read");
   }
   SAM3_ASSIGN_OR_RETURN(CheckedUrl to,
                         CheckParts(PartOf(url.get(), CURLUPART_URL),
                                    /*live=*/from.rtsp()));
   if (from.rtsp() != to.rtsp()) {
     return UrlFailed(UrlFailure::kRedirect,
-                     "a redirect must not change between http and rtsp");
+                     "a source must not lead from http to rtsp or back");
   }
   if (from.encrypted() && !to.encrypted()) {
     return UrlFailed(UrlFailure::kRedirect,
-                     "an encrypted source must not redirect to one that is "
-                     "not");
+                     "an encrypted source must not lead to one that is not");
   }
   if (to.host == from.host && to.port == from.port) {
     to.user = from.user;

@@ -69,9 +69,10 @@ class UrlGate {
   // and a password.
   absl::StatusOr<CheckedUrl> CheckLive(absl::string_view url) const;
 
-  // Where an answer of `from` sends its reader: never to another family of
-  // schemes, never from an encrypted one to one that is not, and the user's
-  // name and password go to the same host and port alone.
+  // Where an answer of `from` sends its reader, by a redirect or in a playlist:
+  // never to another family of schemes, never from an encrypted one to one that
+  // is not, and the user's name and password go to the same host and port
+  // alone.
   absl::StatusOr<CheckedUrl> CheckRedirect(const CheckedUrl& from,
                                            absl::string_view location) const;
 

@@ -21,6 +21,9 @@ struct VideoPicture {
   absl::Duration start_offset;
   // The size differs from the picture before.
   bool size_changed = false;
+  // Of a live source: does not go on from the picture before, and its offset
+  // begins anew.
+  bool discontinuity = false;
 };
 
 // Decodes the first video track of a file or of pushed bytes, in order of

@@ -27,6 +27,7 @@ using testing::ElementsAre;
 struct Picture {
   absl::Duration offset;
   int width = 64;
+  bool discontinuity = false;
 };
 struct Stall {};
 struct End {};
@@ -51,6 +52,7 @@ class ScriptedConnection final : public LiveConnection {
         VideoPicture out;
         out.image = DrawAreas(picture->width, 48, {});
         out.start_offset = picture->offset;
+        out.discontinuity = picture->discontinuity;
         return std::optional<VideoPicture>(std::move(out));
       }
       if (std::holds_alternative<Stall>(step)) on_stall_();
@@ -244,6 +246,23 @@ TEST_F(LiveReaderTest, AGapIsToldAndTheStreamGoesOn) {
     EXPECT_GT(frames[i].offset, frames[i - 1].offset) << i;
   }
   EXPECT_EQ(metrics_.source_failures[0].value(), 2);
+}
+
+TEST_F(LiveReaderTest, AGapWithinAConnectionIsMarkedToo) {
+  RunToTheEnd({{Picture{absl::Seconds(5), 64, /*discontinuity=*/true},
+                Picture{absl::Seconds(6)},
+                Picture{absl::ZeroDuration(), 64, /*discontinuity=*/true},
+                Picture{absl::Seconds(1)}, End{}}});
+  const std::vector<PublishedFrame> frames = sink_.frames();
+  ASSERT_EQ(frames.size(), 4u);
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(frames[i].discontinuity, i == 2) << i;
+    if (i == 0) continue;
+    EXPECT_GT(frames[i].offset, frames[i - 1].offset) << i;
+  }
+  EXPECT_EQ(frames[3].offset - frames[2].offset, absl::Seconds(1));
+  EXPECT_THAT(sink_.kinds(),
+              ElementsAre(SourceEventKind::kOpened, SourceEventKind::kEnded));
 }
 
 TEST_F(LiveReaderTest, AttemptsClimbTheLadderUntilPicturesCome) {

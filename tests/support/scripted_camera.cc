@@ -1,11 +1,8 @@
 #include "tests/support/scripted_camera.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <openssl/evp.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
@@ -13,7 +10,6 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "inference/base/status_macros.h"
 
 namespace sam3 {
 namespace {
@@ -136,38 +132,12 @@ std::string DescribeH264() {
 }
 
 ScriptedCamera::ScriptedCamera(Behaviour behaviour)
-    : listener_(::socket(AF_INET, SOCK_STREAM, 0)),
-      behaviour_(std::move(behaviour)) {
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  auto* any = reinterpret_cast<sockaddr*>(&address);
-  SAM3_CHECK(::bind(listener_, any, size) == 0);
-  SAM3_CHECK(::listen(listener_, 64) == 0);
-  SAM3_CHECK(::getsockname(listener_, any, &size) == 0);
-  port_ = ntohs(address.sin_port);
-  acceptor_ = std::thread([this] { Accept(); });
-}
-
-ScriptedCamera::~ScriptedCamera() {
-  ::shutdown(listener_, SHUT_RDWR);
-  acceptor_.join();
-  ::close(listener_);
-  std::vector<std::thread> threads;
-  {
-    const absl::MutexLock lock(&mutex_);
-    for (const int socket : sockets_) ::shutdown(socket, SHUT_RDWR);
-    threads.swap(threads_);
-  }
-  for (std::thread& thread : threads) thread.join();
-  const absl::MutexLock lock(&mutex_);
-  for (const int socket : sockets_) ::close(socket);
-}
+    : behaviour_(std::move(behaviour)),
+      listener_([this](int socket) { Serve(socket); }) {}
 
 std::string ScriptedCamera::Url(absl::string_view user_part) const {
   return absl::StrCat("rtsp://", user_part, user_part.empty() ? "" : "@",
-                      "127.0.0.1:", port_, "/live");
+                      "127.0.0.1:", port(), "/live");
 }
 
 void ScriptedCamera::Behave(Behaviour behaviour) {
@@ -178,16 +148,6 @@ void ScriptedCamera::Behave(Behaviour behaviour) {
 std::vector<std::string> ScriptedCamera::requests() const {
   const absl::MutexLock lock(&mutex_);
   return requests_;
-}
-
-void ScriptedCamera::Accept() {
-  while (true) {
-    const int socket = ::accept(listener_, nullptr, nullptr);
-    if (socket < 0) return;
-    const absl::MutexLock lock(&mutex_);
-    sockets_.push_back(socket);
-    threads_.emplace_back([this, socket] { Serve(socket); });
-  }
 }
 
 void ScriptedCamera::Serve(int socket) {
@@ -202,7 +162,6 @@ void ScriptedCamera::Serve(int socket) {
     plays = false;
     if (!Play(socket, behaviour) || !behaviour.keeps_connection) break;
   }
-  ::shutdown(socket, SHUT_RDWR);
 }
 
 bool ScriptedCamera::Converse(int socket, const Behaviour& behaviour,

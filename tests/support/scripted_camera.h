@@ -1,12 +1,12 @@
 #pragma once
 
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "tests/support/loopback_listener.h"
 
 namespace sam3 {
 
@@ -43,11 +43,8 @@ class ScriptedCamera {
   };
 
   explicit ScriptedCamera(Behaviour behaviour);
-  ~ScriptedCamera();
-  ScriptedCamera(const ScriptedCamera&) = delete;
-  ScriptedCamera& operator=(const ScriptedCamera&) = delete;
 
-  int port() const { return port_; }
+  int port() const { return listener_.port(); }
   // "rtsp://127.0.0.1:PORT/live", with `user_part` and "@" unless it is empty.
   std::string Url(absl::string_view user_part = "") const;
 
@@ -58,7 +55,6 @@ class ScriptedCamera {
   std::vector<std::string> requests() const;
 
  private:
-  void Accept();
   void Serve(int socket);
   // False when the client has gone.
   bool Converse(int socket, const Behaviour& behaviour, bool* plays);
@@ -66,14 +62,11 @@ class ScriptedCamera {
   std::string Answer(const Behaviour& behaviour, const std::string& request,
                      bool* plays) const;
 
-  int listener_ = -1;
-  int port_ = 0;
   mutable absl::Mutex mutex_;
   Behaviour behaviour_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> requests_ ABSL_GUARDED_BY(mutex_);
-  std::vector<int> sockets_ ABSL_GUARDED_BY(mutex_);
-  std::vector<std::thread> threads_ ABSL_GUARDED_BY(mutex_);
-  std::thread acceptor_;
+  // Last: its threads use the others.
+  LoopbackListener listener_;
 };
 
 }  // namespace sam3

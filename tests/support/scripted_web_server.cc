@@ -1,15 +1,11 @@
 #include "tests/support/scripted_web_server.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "inference/base/status_macros.h"
 
 namespace sam3 {
 
@@ -38,36 +34,10 @@ bool ScriptedWebServer::Peer::GoneWithin(absl::Duration time) const {
 }
 
 ScriptedWebServer::ScriptedWebServer()
-    : listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  auto* any = reinterpret_cast<sockaddr*>(&address);
-  SAM3_CHECK(::bind(listener_, any, size) == 0);
-  SAM3_CHECK(::listen(listener_, 64) == 0);
-  SAM3_CHECK(::getsockname(listener_, any, &size) == 0);
-  port_ = ntohs(address.sin_port);
-  acceptor_ = std::thread([this] { Accept(); });
-}
-
-ScriptedWebServer::~ScriptedWebServer() {
-  ::shutdown(listener_, SHUT_RDWR);
-  acceptor_.join();
-  ::close(listener_);
-  std::vector<std::thread> peers;
-  {
-    const absl::MutexLock lock(&mutex_);
-    for (const int socket : sockets_) ::shutdown(socket, SHUT_RDWR);
-    peers.swap(peers_);
-  }
-  for (std::thread& peer : peers) peer.join();
-  const absl::MutexLock lock(&mutex_);
-  for (const int socket : sockets_) ::close(socket);
-}
+    : listener_([this](int socket) { Answer(socket); }) {}
 
 std::string ScriptedWebServer::UrlOf(absl::string_view path) const {
-  return absl::StrCat("http://127.0.0.1:", port_, path);
+  return absl::StrCat("http://127.0.0.1:", port(), path);
 }
 
 void ScriptedWebServer::On(const std::string& path, Script script) {
@@ -96,16 +66,6 @@ std::vector<std::string> ScriptedWebServer::requests() const {
   return requests_;
 }
 
-void ScriptedWebServer::Accept() {
-  while (true) {
-    const int socket = ::accept(listener_, nullptr, nullptr);
-    if (socket < 0) return;
-    const absl::MutexLock lock(&mutex_);
-    sockets_.push_back(socket);
-    peers_.emplace_back([this, socket] { Answer(socket); });
-  }
-}
-
 void ScriptedWebServer::Answer(int socket) {
   std::string head;
   char byte = 0;
@@ -122,13 +82,12 @@ void ScriptedWebServer::Answer(int socket) {
     const auto found = scripts_.find(head.substr(begin, end - begin));
     if (found != scripts_.end()) script = found->second;
   }
-  const Peer peer(socket);
+  const Peer peer(socket, head);
   if (script == nullptr) {
     peer.Send("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
   } else {
     script(peer);
   }
-  ::shutdown(socket, SHUT_RDWR);
 }
 
 }  // namespace sam3

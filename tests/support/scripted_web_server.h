@@ -2,7 +2,7 @@
 
 #include <functional>
 #include <string>
-#include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -10,17 +10,22 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "tests/support/loopback_listener.h"
 
 namespace sam3 {
 
 // An HTTP server on a free port of 127.0.0.1 that does what the test says, also
-// what no good server would. One thread a connection, one request each.
+// what no good server would. One thread a connection, one request each. Its
+// end shuts the peers down and waits for the scripts.
 class ScriptedWebServer {
  public:
   // The client's side of one connection.
   class Peer {
    public:
-    explicit Peer(int socket) : socket_(socket) {}
+    Peer(int socket, std::string head)
+        : socket_(socket), head_(std::move(head)) {}
+    // Of its request.
+    const std::string& head() const { return head_; }
     // False once the client has gone.
     bool Send(absl::string_view bytes) const;
     // Blocks until the client has gone.
@@ -30,16 +35,13 @@ class ScriptedWebServer {
 
    private:
     const int socket_;
+    const std::string head_;
   };
   using Script = std::function<void(const Peer&)>;
 
   ScriptedWebServer();
-  // Waits for the scripts, whose peers are shut down.
-  ~ScriptedWebServer();
-  ScriptedWebServer(const ScriptedWebServer&) = delete;
-  ScriptedWebServer& operator=(const ScriptedWebServer&) = delete;
 
-  int port() const { return port_; }
+  int port() const { return listener_.port(); }
   // "http://127.0.0.1:PORT" and `path`.
   std::string UrlOf(absl::string_view path) const;
 
@@ -53,17 +55,13 @@ class ScriptedWebServer {
   std::vector<std::string> requests() const;
 
  private:
-  void Accept();
   void Answer(int socket);
 
-  int listener_ = -1;
-  int port_ = 0;
   mutable absl::Mutex mutex_;
   absl::flat_hash_map<std::string, Script> scripts_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> requests_ ABSL_GUARDED_BY(mutex_);
-  std::vector<int> sockets_ ABSL_GUARDED_BY(mutex_);
-  std::vector<std::thread> peers_ ABSL_GUARDED_BY(mutex_);
-  std::thread acceptor_;
+  // Last: its threads use the others.
+  LoopbackListener listener_;
 };
 
 }  // namespace sam3

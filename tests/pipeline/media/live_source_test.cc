@@ -5,17 +5,13 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "pipeline/media/url_failure.h"
 #include "pipeline/source_failure.h"
+#include "tests/pipeline/media/live_source_fixture.h"
 #include "tests/support/eventually.h"
 #include "tests/support/scripted_camera.h"
 #include "tests/support/scripted_web_server.h"
@@ -29,8 +25,6 @@ using testing::Contains;
 using testing::HasSubstr;
 using testing::Not;
 
-namespace fs = std::filesystem;
-
 constexpr char kMultipartHead[] =
     "HTTP/1.1 200 OK\r\n"
     "Content-Type: multipart/x-mixed-replace; boundary=--frame\r\n\r\n";
@@ -38,20 +32,6 @@ constexpr char kMultipartHead[] =
 std::string Part(const std::string& picture) {
   return absl::StrCat("--frame\r\nContent-Type: image/png\r\nContent-Length: ",
                       picture.size(), "\r\n\r\n", picture, "\r\n");
-}
-
-// A clip that ffmpeg makes with `options`; small pictures, 25 a second.
-std::string MakeClip(const std::string& name, const std::string& options) {
-  const std::string path = (fs::path(testing::TempDir()) / name).string();
-  const std::string command = absl::StrCat(
-      "ffmpeg -nostdin -v error -y -f lavfi -i "
-      "testsrc=size=128x96:rate=25:duration=2 -pix_fmt yuv420p ",
-      options, " ", path);
-  EXPECT_EQ(std::system(command.c_str()), 0);  // NOLINT(concurrency-mt-unsafe)
-  std::ifstream stream(path, std::ios::binary);
-  std::string bytes(std::istreambuf_iterator<char>(stream), {});
-  fs::remove(path);
-  return bytes;
 }
 
 // 50 pictures, each one slice.
@@ -62,65 +42,6 @@ const std::string& H264() {
       "repeat-headers=1 -threads 1");
   return kClip;
 }
-
-class LiveSourceTest : public testing::Test {
- protected:
-  LiveSourceTest() {
-    limits_.stall_after = absl::Milliseconds(50);
-    limits_.give_up_after = absl::Milliseconds(200);
-  }
-
-  std::unique_ptr<LiveSource> MakeSource(int port) {
-    UrlGate::Options options;
-    options.allow_http = true;
-    options.networks = {"127.0.0.0/8"};
-    options.hosts = {absl::StrCat("127.0.0.1:", port),
-                     absl::StrCat("rtsp://127.0.0.1:", port)};
-    for (const int other : other_ports_) {
-      options.hosts.push_back(absl::StrCat("127.0.0.1:", other));
-      options.hosts.push_back(absl::StrCat("rtsp://127.0.0.1:", other));
-    }
-    return MakeLiveSource(limits_, *UrlGate::Create(options), *resolver_,
-                          clock_, metrics_);
-  }
-
-  absl::StatusOr<std::unique_ptr<LiveConnection>> Connect(
-      const std::string& url, int port) {
-    source_ = MakeSource(port);
-    return source_->Connect(SourceUrl(url), {}, allocator_, context_,
-                            [this] { ++stalls_; });
-  }
-
-  // Pictures until the connection ends, and why it did.
-  absl::Status ReadAll(LiveConnection& connection) {
-    while (true) {
-      auto picture = connection.Next();
-      if (!picture.ok()) return picture.status();
-      if (!picture->has_value()) return absl::OkStatus();
-      ++pictures_;
-      offsets_.push_back((*picture)->start_offset);
-      width_ = (*picture)->image.width();
-    }
-  }
-
-  static void ExpectFailure(const absl::Status& status, SourceFailure failure) {
-    EXPECT_EQ(SourceFailureOf(status), failure) << status;
-  }
-
-  RealClock clock_;
-  PipelineMetrics metrics_;
-  const std::unique_ptr<HostResolver> resolver_ = MakeDnsResolver("", clock_);
-  LiveLimits limits_;
-  HeapAllocator allocator_;
-  RequestContext context_{"", "", absl::InfiniteFuture()};
-  // Of further servers that are allowed.
-  std::vector<int> other_ports_;
-  std::unique_ptr<LiveSource> source_;
-  std::atomic<int> stalls_{0};
-  int pictures_ = 0;
-  int width_ = 0;
-  std::vector<absl::Duration> offsets_;
-};
 
 TEST_F(LiveSourceTest, MultipartPicturesComeOneByOneUntilTheCameraHangsUp) {
   ScriptedWebServer server;

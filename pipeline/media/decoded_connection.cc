@@ -1,0 +1,107 @@
+#include "pipeline/media/decoded_connection.h"
+
+#include <optional>
+#include <utility>
+
+#include "inference/base/status_macros.h"
+#include "pipeline/media/live_wait.h"
+#include "pipeline/media/picture_pacer.h"
+#include "pipeline/source_failure.h"
+
+namespace sam3 {
+namespace {
+
+class DecodedConnection final : public LiveConnection {
+ public:
+  DecodedConnection(std::unique_ptr<LiveInput> input,
+                    DecodedConnectionOptions options,
+                    const RequestContext& context, Clock& clock)
+      : input_(std::move(input)),
+        options_(std::move(options)),
+        context_(context),
+        clock_(clock) {}
+
+  // Once, before anything else.
+  absl::Status ReadFirst() {
+    SAM3_RETURN_IF_ERROR(OpenDecoder());
+    SAM3_ASSIGN_OR_RETURN(first_, Decode());
+    if (first_.has_value()) return absl::OkStatus();
+    return SourceFailed(SourceFailure::kCodecUnsupported,
+                        "the video has no picture that can be decoded");
+  }
+
+  absl::StatusOr<std::optional<VideoPicture>> Next() override {
+    std::optional<VideoPicture> picture = std::exchange(first_, std::nullopt);
+    if (!picture.has_value()) {
+      SAM3_ASSIGN_OR_RETURN(picture, Decode());
+    }
+    if (!picture.has_value() || !options_.paced) return picture;
+    const absl::Time due =
+        pacer_.Due(picture->start_offset, picture->discontinuity, clock_.Now());
+    SAM3_RETURN_IF_ERROR(SleepUntil(due, context_, clock_));
+    return picture;
+  }
+
+  double frame_rate() const override { return decoder_->frame_rate(); }
+
+ private:
+  // For the input's first part, or for its next one.
+  absl::Status OpenDecoder() {
+    input_->SetDeadline(clock_.Now() + options_.picture_timeout);
+    auto decoder = options_.open_decoder();
+    if (decoder.ok()) {
+      decoder_ = *std::move(decoder);
+      return absl::OkStatus();
+    }
+    // Without bytes nobody can decode; the cause comes first.
+    SAM3_RETURN_IF_ERROR(input_->status());
+    if (absl::IsOutOfRange(decoder.status())) {
+      return SourceFailed(SourceFailure::kConnection,
+                          decoder.status().message());
+    }
+    return decoder.status();
+  }
+
+  absl::StatusOr<std::optional<VideoPicture>> Decode() {
+    bool begins = false;
+    while (true) {
+      input_->SetDeadline(clock_.Now() + options_.picture_timeout);
+      SAM3_ASSIGN_OR_RETURN(std::optional<VideoPicture> picture,
+                            decoder_->Next());
+      if (picture.has_value()) {
+        picture->discontinuity = begins;
+        return picture;
+      }
+      SAM3_RETURN_IF_ERROR(input_->status());
+      if (!input_->NextPart()) break;
+      SAM3_RETURN_IF_ERROR(OpenDecoder());
+      begins = true;
+    }
+    if (options_.endless) {
+      return SourceFailed(SourceFailure::kConnection, "the source hung up");
+    }
+    return std::optional<VideoPicture>();
+  }
+
+  const std::unique_ptr<LiveInput> input_;
+  const DecodedConnectionOptions options_;
+  const RequestContext& context_;
+  Clock& clock_;
+  // Destroyed before the input, which it reads.
+  std::unique_ptr<VideoDecoder> decoder_;
+  PicturePacer pacer_;
+  std::optional<VideoPicture> first_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LiveConnection>> OpenDecodedConnection(
+    std::unique_ptr<LiveInput> input, DecodedConnectionOptions options,
+    const RequestContext& context, Clock& clock) {
+  auto connection = std::make_unique<DecodedConnection>(
+      std::move(input), std::move(options), context, clock);
+  SAM3_RETURN_IF_ERROR(connection->ReadFirst());
+  return connection;
+}
+
+}  // namespace sam3
