@@ -47,7 +47,8 @@ class StreamSession {
   virtual absl::Status PushChunk(std::string bytes) = 0;
 
   // Takes effect on a later frame, named in a PromptsUpdated event. NOT_FOUND,
-  // ALREADY_EXISTS or INVALID_ARGUMENT come back as PromptRejected events.
+  // ALREADY_EXISTS or INVALID_ARGUMENT come back as PromptRejected events. What
+  // is asked about given objects is answered by ObjectPreview events.
   virtual void UpdatePrompts(PromptUpdate update) = 0;
 
   // No more input: what is there is finished, then the summary follows.
