@@ -69,9 +69,10 @@ class Segmenter {
                           std::shared_ptr<RequestContext> context,
                           EmbedDone done) = 0;
 
-  // `listener` must live until Detach(); it may be called before this returns. A
-  // prompt without an id gets its position ("0"). RESOURCE_EXHAUSTED: no slot is
-  // free; PERMISSION_DENIED: `url`; INVALID_ARGUMENT: `resume` makes no sense.
+  // `listener` must live until Detach(); it may be called before this returns.
+  // A prompt without an id gets its position ("0"). RESOURCE_EXHAUSTED: no slot
+  // is free; PERMISSION_DENIED: `url`; INVALID_ARGUMENT: `resume` makes no
+  // sense.
   virtual absl::StatusOr<std::shared_ptr<StreamSession>> OpenStream(
       StreamConfig config, std::shared_ptr<RequestContext> context,
       StreamListener* listener) = 0;
