@@ -216,8 +216,8 @@ class TorchEngine final : public Engine {
     return pending;
   }
 
-  std::shared_ptr<StreamTracks> NewTracks(
-      const AssociationOptions& options, TrackSeeds seeds) override {
+  std::shared_ptr<StreamTracks> NewTracks(const AssociationOptions& options,
+                                          TrackSeeds seeds) override {
     return std::make_shared<TorchTracks>(options, std::move(seeds));
   }
 

@@ -89,7 +89,8 @@ class SeededTracksTest : public testing::Test {
       const std::shared_ptr<TorchTracks>& tracks) const {
     const Detections none;
     std::vector<std::vector<float>> masks;
-    for (const TrackedInstance& object : Follow(tracks, 1, none).objects[0]) {
+    const TrackedFrame frame = Follow(tracks, 1, none);
+    for (const TrackedInstance& object : frame.objects[0]) {
       masks.push_back(object.mask.values);
     }
     return masks;
