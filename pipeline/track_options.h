@@ -1,7 +1,7 @@
 #pragma once
 
 #include "inference/association/options.h"
-#include "pipeline/stream_events.h"
+#include "pipeline/stream_config.h"
 
 namespace sam3 {
 
