@@ -29,8 +29,9 @@ class StreamTracks {
 struct TrackedPrompt {
   // The stream's number for it; never used for another one.
   int prompt = 0;
-  // Borrowed; with masks as logits. Null where no detector ran on the frame, for
-  // one prompt as for all: objects are followed and none is born or doubted.
+  // Borrowed; with masks as logits. Null where no detector ran on the frame,
+  // for one prompt as for all: objects are followed and none is born or
+  // doubted.
   const Detections* found = nullptr;
 };
 
