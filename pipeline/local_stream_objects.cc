@@ -67,7 +67,9 @@ void LocalStream::RefuseAnswers(const ObjectLedger::Asked& asked,
 }
 
 bool LocalStream::QuestionsReady() const {
-  return objects_.has_value() && objects_->QuestionsReady();
+  // Answers leave in order: one batch of questions at a time.
+  return objects_.has_value() && questions_out_ == 0 &&
+         objects_->QuestionsReady();
 }
 
 }  // namespace sam3

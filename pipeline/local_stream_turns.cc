@@ -114,7 +114,7 @@ std::optional<EngineInput> LocalStream::TakeTurn(Claimed* claimed) {
   {
     const absl::MutexLock lock(&mutex_);
     if (cancelled_) return std::nullopt;
-    if (objects_.has_value()) {
+    if (QuestionsReady()) {
       std::vector<PromptRejected> rejected;
       claimed->asked = objects_->TakeQuestions(&rejected);
       AnnounceAll(std::move(rejected));

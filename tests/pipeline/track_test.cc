@@ -158,12 +158,13 @@ TEST_F(TrackTest, PromptsComeAndGoAndTakeTheirObjectsAlong) {
 
 TEST_F(TrackTest, BetweenDetectionsObjectsAreOnlyFollowed) {
   Open({.detect_every = 4}, {"red"});
+  const int64_t warm_up = script_->pairs_grounded;
   for (int i = 0; i < 9; ++i) {
     const Told told = Show({Red(4 * i), Red(16, 90)})["red"];
     EXPECT_EQ(told.objects.size(), 2u);
     EXPECT_EQ(told.tracked_only, i % 4 != 0) << i;
   }
-  EXPECT_EQ(script_->pairs_grounded, 3);
+  EXPECT_EQ(script_->pairs_grounded - warm_up, 3);
   EXPECT_EQ(script_->frames_tracked, 9);
   // One that comes in between is born when the detector runs again.
   for (int i = 1; i <= 4; ++i) {
