@@ -241,6 +241,8 @@ class FakeTracks final : public StreamTracks {
     const auto& image = static_cast<const FakeImage&>(*item.image);
     std::vector<TrackEvent> dropped;
     for (const int64_t id : table_.ids()) {
+      // Gone with another one of its prompt.
+      if (!table_.Contains(id)) continue;
       const int prompt = table_.at(id).prompt;
       if (std::none_of(item.prompts.begin(), item.prompts.end(),
                        [prompt](const TrackedPrompt& candidate) {
@@ -265,13 +267,11 @@ class FakeTracks final : public StreamTracks {
       const std::vector<float> mask = frame.BirthMask(birth);
       const auto cell = static_cast<int>(
           std::find(mask.begin(), mask.end(), 1.0f) - mask.begin());
-      const int x = cell % kGrid;
-      const int y = cell / kGrid;
-      const int colour = image.ColourAt((static_cast<float>(x) + 0.5f) / kGrid,
-                                        (static_cast<float>(y) + 0.5f) / kGrid);
-      for (const Area& area : image.AreasOf(colour)) {
-        if (x == area.x0 && y == area.y0) {
-          objects_[birth.id] = {colour, area};
+      // Of a shape that is no rectangle the corner has no colour.
+      Seen& seen = objects_[birth.id];
+      for (int colour = 0; colour < kColourCount; ++colour) {
+        for (const Area& area : image.AreasOf(colour)) {
+          if (cell == area.y0 * kGrid + area.x0) seen = {colour, area};
         }
       }
     }
