@@ -87,14 +87,22 @@ std::vector<FakeArea> FakeImage::AreasOf(int colour) const {
 
 std::optional<ColouredFakeArea> FakeImage::Under(
     absl::Span<const float> mask) const {
-  for (size_t cell = 0; cell < kFakeCells; ++cell) {
-    if (!(mask[cell] > 0) || cells_[cell] == kNoFakeColour) continue;
-    const int x = static_cast<int>(cell) % kGrid;
-    const int y = static_cast<int>(cell) / kGrid;
-    for (const FakeArea& area : AreasOf(cells_[cell])) {
-      if (x >= area.x0 && x < area.x1 && y >= area.y0 && y < area.y1) {
-        return ColouredFakeArea{cells_[cell], area};
-      }
+  // Cells of each colour inside, and the first of them.
+  std::array<int, kFakeColourCount> inside{};
+  std::array<int, kFakeColourCount> first{};
+  for (int cell = 0; cell < static_cast<int>(kFakeCells); ++cell) {
+    const int colour = cells_[cell];
+    if (!(mask[cell] > 0) || colour == kNoFakeColour) continue;
+    if (inside[colour]++ == 0) first[colour] = cell;
+  }
+  const auto commonest = std::max_element(inside.begin(), inside.end());
+  if (*commonest == 0) return std::nullopt;
+  const auto colour = static_cast<int>(commonest - inside.begin());
+  const int x = first[colour] % kGrid;
+  const int y = first[colour] / kGrid;
+  for (const FakeArea& area : AreasOf(colour)) {
+    if (x >= area.x0 && x < area.x1 && y >= area.y0 && y < area.y1) {
+      return ColouredFakeArea{colour, area};
     }
   }
   return std::nullopt;

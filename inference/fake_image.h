@@ -52,7 +52,7 @@ class FakeImage final : public ImageEmbedding {
   // Connected areas of a colour, largest first; none of no colour.
   std::vector<FakeArea> AreasOf(int colour) const;
 
-  // What the first coloured cell inside the mask belongs to, if there is one.
+  // The area of the commonest colour inside the mask, where there is any.
   // `mask`: a value a cell, inside where greater than 0.
   std::optional<ColouredFakeArea> Under(absl::Span<const float> mask) const;
 

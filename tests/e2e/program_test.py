@@ -141,7 +141,7 @@ class ProgramTest(unittest.TestCase):
             if TORCH:
                 counts = [len(m["result"]["result"]["instances"])
                           for m in messages if "result" in m]
-                self.assertGreaterEqual(sum(counts), 1.8 * len(counts))
+                self.assertGreaterEqual(sum(counts), 0.9 * len(counts))
 
     def test_objects_that_are_pointed_at_are_followed(self):
         with tempfile.TemporaryDirectory() as folder, RunningServer(

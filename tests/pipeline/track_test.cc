@@ -121,6 +121,15 @@ TEST_F(TrackTest, AnObjectKeepsItsNumberWhileItMoves) {
   EXPECT_EQ(script_->frames_tracked, 21);
 }
 
+TEST_F(TrackTest, AShapeNeedNotFillTheCornersOfItsBox) {
+  Open({}, {"red"});
+  for (int i = 0; i < 3; ++i) {
+    const Told told =
+        Show({{"red", 40, 16, 24, 24}, {"red", 16, 40, 48, 24}})["red"];
+    EXPECT_THAT(told.objects, ElementsAre(Pair(0, TrackPhase::kConfirmed)));
+  }
+}
+
 TEST_F(TrackTest, WhatIsHiddenIsLostAndComesBackAsItself) {
   Open({}, {"red"});
   Show({Red(40)});

@@ -38,6 +38,23 @@ class ClipsTest(unittest.TestCase):
         self.assertGreater(hidden, 0)
 
 
+class FolderTest(unittest.TestCase):
+    def test_trunk_and_memory_are_the_folders(self):
+        logging.set_verbosity_error()
+        stored = load_file(f"{DEMO}/model.safetensors")
+        state = track_network.load(DEMO).state_dict()
+        for inside, outside in (
+                ("vision_encoder.backbone.", "detector_model.vision_encoder.backbone."),
+                ("memory_attention.", "tracker_model.memory_attention."),
+                ("vision_encoder.neck.", "tracker_neck.")):
+            names = [name for name in state if name.startswith(inside)]
+            self.assertTrue(names)
+            for name in names:
+                self.assertTrue(torch.equal(
+                    state[name], stored[outside + name.removeprefix(inside)].float()),
+                    name)
+
+
 class FollowerTest(unittest.TestCase):
     """The forward pass that is trained is the reference's."""
 
