@@ -1,11 +1,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <optional>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -16,6 +13,8 @@
 #include "cli/output.h"
 #include "cli/overlay.h"
 #include "cli/prompt_flags.h"
+#include "cli/stream_call.h"
+#include "cli/stream_flags.h"
 #include "inference/base/status_macros.h"
 #include "pipeline/media/video_decoder.h"
 #include "pipeline/media/video_writer.h"
@@ -23,30 +22,17 @@
 namespace sam3 {
 namespace {
 
-constexpr size_t kChunkBytes = 256 << 10;
-
-struct StreamFlags {
-  ConnectionOptions connection;
-  PromptFlags prompts;
-  std::string source;
+struct DrawnStreamFlags : StreamFlags {
   std::string overlay;
-  bool latest = false;
-  bool every = false;
-  bool track = false;
-  int confirm = 0;
-  double fps = 0;
   bool json = false;
 };
-
-using Stream = grpc::ClientReaderWriter<v1::SegmentStreamRequest,
-                                        v1::SegmentStreamResponse>;
 
 // Decodes the file a second time, beside the server, and draws what comes back
 // for each frame; frames without a result are written as they are.
 class OverlayVideo {
  public:
   static absl::StatusOr<std::unique_ptr<OverlayVideo>> Open(
-      const StreamFlags& flags) {
+      const DrawnStreamFlags& flags) {
     auto video = std::make_unique<OverlayVideo>();
     SAM3_ASSIGN_OR_RETURN(
         video->decoder_,
@@ -115,55 +101,7 @@ class OverlayVideo {
   std::vector<v1::PromptResult> results_;
 };
 
-// Of a camera, which the server fetches.
-bool IsUrl(const std::string& source) {
-  return source.find("://") != std::string::npos;
-}
-
-absl::StatusOr<v1::SegmentStreamRequest> MakeConfig(const StreamFlags& flags) {
-  SAM3_ASSIGN_OR_RETURN(const auto prompts, MakePrompts(flags.prompts));
-  v1::SegmentStreamRequest request;
-  v1::StreamConfig* config = request.mutable_config();
-  if (IsUrl(flags.source)) {
-    config->set_url(flags.source);
-  } else {
-    config->mutable_pushed_chunks();
-  }
-  if (flags.latest) config->set_delivery(v1::StreamConfig::DELIVERY_LATEST);
-  if (flags.every) config->set_delivery(v1::StreamConfig::DELIVERY_EVERY);
-  if (flags.track) config->set_task(v1::StreamConfig::TASK_TRACK);
-  config->set_confirmation_delay_frames(flags.confirm);
-  for (const v1::ConceptPrompt& prompt : prompts) {
-    *config->add_prompts() = prompt;
-  }
-  if (flags.prompts.threshold) {
-    config->set_score_threshold(*flags.prompts.threshold);
-  }
-  if (flags.prompts.nms) {
-    config->mutable_nms()->set_iou_threshold(*flags.prompts.nms);
-  }
-  config->set_max_instances_per_prompt(flags.prompts.max_instances);
-  SAM3_ASSIGN_OR_RETURN(*config->mutable_mask_options(),
-                        MakeMaskOptions(flags.prompts.mask));
-  config->set_analyse_fps(flags.fps);
-  return request;
-}
-
-void SendFile(const std::string& path, Stream* stream) {
-  std::ifstream file(path, std::ios::binary);
-  std::string buffer(kChunkBytes, '\0');
-  while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())),
-         file.gcount() > 0) {
-    v1::SegmentStreamRequest request;
-    request.mutable_chunk()->set_data(buffer.data(),
-                                      static_cast<size_t>(file.gcount()));
-    // False: the server ended the stream; its status says why.
-    if (!stream->Write(request)) break;
-  }
-  stream->WritesDone();
-}
-
-void PrintFrame(const StreamFlags& flags, const v1::FrameResult& result) {
+void PrintFrame(const DrawnStreamFlags& flags, const v1::FrameResult& result) {
   const std::vector<std::string> labels = MakeLabels(flags.prompts);
   const auto index = static_cast<size_t>(result.result().prompt_index());
   const double seconds =
@@ -202,12 +140,12 @@ bool IsNews(v1::SourceEvent::Kind kind) {
          kind != v1::SourceEvent::KIND_ENDED;
 }
 
-absl::Status Receive(const StreamFlags& flags, OverlayVideo* overlay,
-                     Stream* stream) {
+absl::Status Receive(const DrawnStreamFlags& flags, OverlayVideo* overlay,
+                     StreamCall* call) {
   const auto start = std::chrono::steady_clock::now();
   ProgressLine progress;
   v1::SegmentStreamResponse message;
-  while (stream->Read(&message)) {
+  while (call->Read(&message)) {
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
             .count();
@@ -235,17 +173,10 @@ absl::Status Receive(const StreamFlags& flags, OverlayVideo* overlay,
   return overlay == nullptr ? absl::OkStatus() : overlay->Finish();
 }
 
-int RunStream(const StreamFlags& flags) {
-  const auto config = MakeConfig(flags);
+int RunStream(const DrawnStreamFlags& flags) {
+  const auto config = MakeStreamConfig(flags);
   if (!config.ok()) return Complain(config.status(), kWrongUsage);
-  std::error_code error;
-  if (!IsUrl(flags.source) &&
-      !std::filesystem::is_regular_file(flags.source, error)) {
-    return Complain(
-        absl::NotFoundError(absl::StrCat(flags.source, ": no such video file")),
-        kWrongUsage);
-  }
-  if (IsUrl(flags.source) && !flags.overlay.empty()) {
+  if (flags.is_url() && !flags.overlay.empty()) {
     return Complain(absl::InvalidArgumentError(
                         "--overlay draws on video files; a camera's pictures "
                         "stay with the server"),
@@ -261,18 +192,10 @@ int RunStream(const StreamFlags& flags) {
   if (!connection.ok()) {
     return Complain(connection.status(), ExitStatusOf(connection.status()));
   }
-  grpc::ClientContext context;
-  const std::unique_ptr<Stream> stream =
-      (*connection)->stub().SegmentStream(&context);
-  stream->Write(*config);
-  // A camera's stream lasts until this program is interrupted.
-  std::thread sender([&] {
-    if (!IsUrl(flags.source)) SendFile(flags.source, stream.get());
-  });
-  const absl::Status received = Receive(flags, overlay.get(), stream.get());
-  if (!received.ok()) context.TryCancel();
-  sender.join();
-  const grpc::Status status = stream->Finish();
+  StreamCall call((*connection)->stub(), *config, flags.pushed_file());
+  const absl::Status received = Receive(flags, overlay.get(), &call);
+  if (!received.ok()) call.Cancel();
+  const grpc::Status status = call.Finish();
   if (!received.ok()) return Complain(received, kWrongUsage);
   if (!status.ok()) {
     PrintError(status);
@@ -287,24 +210,10 @@ int RunStream(const StreamFlags& flags) {
 }  // namespace
 
 RunCommand AddStreamCommand(CLI::App* app) {
-  auto flags = std::make_shared<StreamFlags>();
-  app->add_option("source", flags->source,
-                  "Video file, or a camera's https://, rtsp://, ... for the "
-                  "server to open")
-      ->required();
-  AddPromptFlags(app, &flags->prompts);
-  AddConnectionFlags(app, &flags->connection);
-  auto* latest = app->add_flag("--latest", flags->latest,
-                               "Drop frames that cannot be answered in time");
-  app->add_flag("--every", flags->every,
-                "Answer every frame (default for files)")
-      ->excludes(latest);
+  auto flags = std::make_shared<DrawnStreamFlags>();
+  AddStreamFlags(app, flags.get());
   auto* track = app->add_flag("--track", flags->track, "Object ids that last");
-  app->add_option("--confirm", flags->confirm,
-                  "Frames until a new object is certain (default: 0)")
-      ->needs(track)
-      ->check(CLI::Range(0, 15));
-  app->add_option("--fps", flags->fps, "Frames to analyse per second of video");
+  AddConfirmFlag(app, flags.get())->needs(track);
   app->add_flag("--json", flags->json, "Print one JSON message per line");
   app->add_option("--overlay", flags->overlay,
                   "Write the video with masks drawn (.mp4)");
