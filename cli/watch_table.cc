@@ -168,10 +168,10 @@ double WatchTable::AnsweredPerSecond(absl::Time now) const {
 }
 
 std::string WatchTable::Status(absl::Time now) const {
-  return absl::StrFormat("frame %d  %s  %.1f/s  %d dropped  %d object%s  %s",
-                         frame_index_ + 1, Seconds(offset_),
+  return absl::StrFormat("%s  frame %d  %s  %.1f/s  %d dropped  %d object%s",
+                         state_, frame_index_ + 1, Seconds(offset_),
                          AnsweredPerSecond(now), dropped_, rows_.size(),
-                         rows_.size() == 1 ? "" : "s", state_);
+                         rows_.size() == 1 ? "" : "s");
 }
 
 std::string WatchTable::Summary(absl::Time now) const {

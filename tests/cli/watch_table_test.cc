@@ -95,8 +95,8 @@ TEST_F(WatchTableTest, ObjectsHaveARowEach) {
   const auto lines = Lines();
   ASSERT_THAT(lines, SizeIs(5));
   EXPECT_EQ(lines[0], "rtsp://cam-7/live  640 x 480");
-  EXPECT_THAT(lines[1], HasSubstr("frame 21  2.0 s"));
-  EXPECT_THAT(lines[1], HasSubstr("2 objects  playing"));
+  EXPECT_THAT(lines[1], HasSubstr("playing  frame 21  2.0 s"));
+  EXPECT_THAT(lines[1], HasSubstr("2 objects"));
   EXPECT_THAT(lines[2], HasSubstr("prompt"));
   EXPECT_THAT(lines[3], HasSubstr("#3  forklift"));
   EXPECT_THAT(

@@ -38,7 +38,7 @@ class Camera(http.server.ThreadingHTTPServer):
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            picture = encode_picture(draw(red=(10, 20, 50, 60))).content
+            picture = encode_picture(draw(red=(10, 20, 50, 60)))
             self.send_response(200)
             self.send_header("Content-Type",
                              "multipart/x-mixed-replace; boundary=b")
@@ -119,8 +119,8 @@ class WatchTest(unittest.TestCase):
                            f"{LOCAL}:{camera.server_port}") as server:
             terminal = Terminal(CTL, "watch", url, "--text", "red", "--server",
                                 server.address)
-            table = terminal.read(until=lambda text: "ago" in text or
-                                  re.search("#0  red .*now", text))
+            table = terminal.read(until=lambda text: "reconnecting" in text or
+                                  re.search("#0  red .*now .*,40", text))
             self.assertRegex(table, r"#0  red +confirmed +\d\.\d\d .*10,20,40,40")
             terminal.type(b"\x03")
             end = terminal.read()
