@@ -13,6 +13,7 @@ using RunCommand = std::function<int()>;
 RunCommand AddSegmentCommand(CLI::App* app);
 RunCommand AddClickCommand(CLI::App* app);
 RunCommand AddStreamCommand(CLI::App* app);
+RunCommand AddWatchCommand(CLI::App* app);
 RunCommand AddTensorsCommand(CLI::App* app);
 RunCommand AddInfoCommand(CLI::App* app);
 RunCommand AddExplainCommand(CLI::App* app);

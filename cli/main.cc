@@ -31,6 +31,8 @@ int main(int argc, char** argv) {
       {"click", "Mask the object under a click or in a box",
        sam3::AddClickCommand},
       {"stream", "Find things in a video", sam3::AddStreamCommand},
+      {"watch", "Show what is followed in a video, live",
+       sam3::AddWatchCommand},
       {"tensors", "Write the model's raw outputs", sam3::AddTensorsCommand},
       {"info", "Describe the server", sam3::AddInfoCommand},
       {"explain", "Say what a request would do", sam3::AddExplainCommand},
