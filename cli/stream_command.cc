@@ -7,12 +7,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "cli/client_stream.h"
 #include "cli/commands.h"
 #include "cli/connection.h"
 #include "cli/output.h"
 #include "cli/overlay_video.h"
 #include "cli/stream_account.h"
-#include "cli/stream_call.h"
 #include "cli/stream_flags.h"
 #include "inference/base/status_macros.h"
 
@@ -72,7 +72,7 @@ class Receiver {
         account_(flags.track && flags.is_url()) {}
 
   // Reads one call to its end.
-  absl::Status Receive(StreamCall* call) {
+  absl::Status Receive(ClientStream* call) {
     v1::SegmentStreamResponse message;
     while (call->Read(&message)) {
       account_.Add(&message);
@@ -149,10 +149,10 @@ grpc::Status ReceiveAll(const DrawnStreamFlags& flags,
                         v1::SegmentationService::Stub& stub, Receiver* receiver,
                         absl::Status* received) {
   while (true) {
-    StreamCall call(stub, config, flags.pushed_file());
+    ClientStream call(stub, config, flags.pushed_file());
     *received = receiver->Receive(&call);
     if (!received->ok()) call.Cancel();
-    const grpc::Status status = call.Finish();
+    grpc::Status status = call.Finish();
     if (!received->ok() || !receiver->GoesOn(status, &config)) return status;
   }
 }

@@ -12,11 +12,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "cli/client_stream.h"
 #include "cli/commands.h"
 #include "cli/connection.h"
 #include "cli/output.h"
 #include "cli/stream_account.h"
-#include "cli/stream_call.h"
 #include "cli/stream_flags.h"
 #include "cli/terminal_text.h"
 #include "cli/watch_table.h"
@@ -109,7 +109,7 @@ class InterruptListener {
   InterruptListener& operator=(const InterruptListener&) = delete;
 
   // Null when there is none any more.
-  void SetCall(StreamCall* call) {
+  void SetCall(ClientStream* call) {
     const absl::MutexLock lock(&mutex_);
     call_ = call;
   }
@@ -131,7 +131,7 @@ class InterruptListener {
   std::atomic<bool> ended_{false};
   std::atomic<bool> interrupted_{false};
   absl::Mutex mutex_;
-  StreamCall* call_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  ClientStream* call_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::thread thread_;
 };
 
@@ -151,7 +151,7 @@ class Watcher {
                      v1::SegmentationService::Stub& stub) {
     grpc::Status status;
     do {
-      StreamCall call(stub, config, flags_.pushed_file());
+      ClientStream call(stub, config, flags_.pushed_file());
       listener_->SetCall(&call);
       Receive(&call);
       status = call.Finish();
@@ -168,7 +168,7 @@ class Watcher {
   }
 
  private:
-  void Receive(StreamCall* call) {
+  void Receive(ClientStream* call) {
     v1::SegmentStreamResponse message;
     while (call->Read(&message)) {
       account_.Add(&message);

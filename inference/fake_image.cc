@@ -91,7 +91,7 @@ std::optional<ColouredFakeArea> FakeImage::Under(
   std::array<int, kFakeColourCount> inside{};
   std::array<int, kFakeColourCount> first{};
   for (int cell = 0; cell < static_cast<int>(kFakeCells); ++cell) {
-    const int colour = cells_[cell];
+    const int8_t colour = cells_[cell];
     if (!(mask[cell] > 0) || colour == kNoFakeColour) continue;
     if (inside[colour]++ == 0) first[colour] = cell;
   }

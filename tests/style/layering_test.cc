@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,21 @@ namespace fs = std::filesystem;
 struct SourceFile {
   std::string path;
   std::vector<std::string> includes;
+  // Classes that it defines for others.
+  std::vector<std::string> classes;
   int lines = 0;
 };
+
+// "Image" of "class Image final : public Picture {", nothing of a declaration
+// or of what is inside another class.
+absl::string_view ClassOf(absl::string_view line) {
+  if (!absl::ConsumePrefix(&line, "class ") &&
+      !absl::ConsumePrefix(&line, "struct ")) {
+    return "";
+  }
+  const absl::string_view name = line.substr(0, line.find_first_of(" ;{"));
+  return absl::EndsWith(line, ";") || absl::StrContains(name, "::") ? "" : name;
+}
 
 const std::vector<SourceFile>& Sources() {
   static const std::vector<SourceFile> kSources = [] {
@@ -36,6 +50,10 @@ const std::vector<SourceFile>& Sources() {
         std::ifstream stream(entry.path());
         for (std::string line; std::getline(stream, line);) {
           ++source.lines;
+          const absl::string_view class_name = ClassOf(line);
+          if (extension == ".h" && !class_name.empty()) {
+            source.classes.emplace_back(class_name);
+          }
           absl::string_view rest = line;
           if (!absl::ConsumePrefix(&rest, "#include ")) continue;
           source.includes.emplace_back(rest.substr(1, rest.size() - 2));
@@ -90,6 +108,19 @@ TEST(LayeringTest, GrpcAndProtobufStayInTheService) {
          },
          {"service/", "cli/", "tests/service/", "tests/e2e/", "tests/style/",
           "tests/cli/", "benchmarks/"});
+}
+
+// The linker would take one of two for both, without a word.
+TEST(LayeringTest, AClassHasItsNameAlone) {
+  std::map<std::string, std::string> files;
+  for (const SourceFile& source : Sources()) {
+    for (const std::string& name : source.classes) {
+      const auto [known, is_new] = files.emplace(name, source.path);
+      EXPECT_TRUE(is_new) << name << " is in " << known->second << " and in "
+                          << source.path;
+    }
+  }
+  EXPECT_GT(files.size(), 100u);
 }
 
 TEST(LayeringTest, KeysKnowNoTransport) {

@@ -15,16 +15,16 @@ namespace sam3 {
 // they end by themselves or not at all.
 //
 // Threads: one; Cancel() from any.
-class StreamCall {
+class ClientStream {
  public:
   // `file` is empty when the source is not pushed. The stub must outlive the
   // call.
-  StreamCall(v1::SegmentationService::Stub& stub,
-             const v1::SegmentStreamRequest& config, const std::string& file);
+  ClientStream(v1::SegmentationService::Stub& stub,
+               const v1::SegmentStreamRequest& config, const std::string& file);
   // Cancels what has not finished.
-  ~StreamCall();
-  StreamCall(const StreamCall&) = delete;
-  StreamCall& operator=(const StreamCall&) = delete;
+  ~ClientStream();
+  ClientStream(const ClientStream&) = delete;
+  ClientStream& operator=(const ClientStream&) = delete;
 
   // Blocks for the next message; false when there will be none.
   bool Read(v1::SegmentStreamResponse* message);

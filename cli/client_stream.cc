@@ -1,4 +1,4 @@
-#include "cli/stream_call.h"
+#include "cli/client_stream.h"
 
 #include <fstream>
 
@@ -9,29 +9,29 @@ constexpr size_t kChunkBytes = 256 << 10;
 
 }  // namespace
 
-StreamCall::StreamCall(v1::SegmentationService::Stub& stub,
-                       const v1::SegmentStreamRequest& config,
-                       const std::string& file)
+ClientStream::ClientStream(v1::SegmentationService::Stub& stub,
+                           const v1::SegmentStreamRequest& config,
+                           const std::string& file)
     : stream_(stub.SegmentStream(&context_)) {
   stream_->Write(config);
   if (!file.empty()) sender_ = std::thread([this, file] { SendFile(file); });
 }
 
-StreamCall::~StreamCall() {
+ClientStream::~ClientStream() {
   Cancel();
   if (sender_.joinable()) sender_.join();
 }
 
-bool StreamCall::Read(v1::SegmentStreamResponse* message) {
+bool ClientStream::Read(v1::SegmentStreamResponse* message) {
   return stream_->Read(message);
 }
 
-grpc::Status StreamCall::Finish() {
+grpc::Status ClientStream::Finish() {
   if (sender_.joinable()) sender_.join();
   return stream_->Finish();
 }
 
-void StreamCall::SendFile(const std::string& path) {
+void ClientStream::SendFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::string buffer(kChunkBytes, '\0');
   while (file.read(buffer.data(), static_cast<std::streamsize>(buffer.size())),
