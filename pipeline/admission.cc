@@ -17,27 +17,49 @@ constexpr absl::Duration kRetryDelay = absl::Milliseconds(500);
 
 void Admission::Ticket::ShrinkTo(size_t bytes) {
   if (bytes >= bytes_) return;
-  admission_->ReleaseBytes(bytes_ - bytes);
+  admission_->ReleaseBytes(key_, bytes_ - bytes);
   bytes_ = bytes;
 }
 
-absl::StatusOr<std::unique_ptr<Admission::Ticket>> Admission::AdmitRequest(
-    size_t bytes) {
-  const absl::MutexLock lock(&mutex_);
-  if (!refusal_.ok()) return refusal_;
+std::string Admission::WhyRefused(const std::string& key, size_t bytes) const {
   if (requests_ >= limits_.max_requests) {
-    metrics_.requests_refused.Add();
-    return Overloaded(absl::StrCat(requests_, " requests are in work"));
+    return absl::StrCat(requests_, " requests are in work");
   }
   if (requests_ > 0 && bytes_ + bytes > limits_.max_bytes) {
+    return absl::StrCat("requests in work hold ", bytes_, " bytes");
+  }
+  const auto held = by_key_.find(key);
+  if (held == by_key_.end()) return "";
+  if (held->second.requests >= limits_.max_requests_per_key) {
+    return absl::StrCat(held->second.requests,
+                        " requests of this key are in work");
+  }
+  if (held->second.bytes + bytes > limits_.max_bytes_per_key) {
+    return absl::StrCat("requests of this key hold ", held->second.bytes,
+                        " bytes");
+  }
+  return "";
+}
+
+absl::StatusOr<std::unique_ptr<Admission::Ticket>> Admission::AdmitRequest(
+    const std::string& key, size_t bytes) {
+  const absl::MutexLock lock(&mutex_);
+  if (!refusal_.ok()) return refusal_;
+  const std::string why = WhyRefused(key, bytes);
+  if (!why.empty()) {
     metrics_.requests_refused.Add();
-    return Overloaded(absl::StrCat("requests in work hold ", bytes_, " bytes"));
+    return Overloaded(why);
   }
   ++requests_;
   bytes_ += bytes;
+  if (!key.empty()) {
+    Held& held = by_key_[key];
+    ++held.requests;
+    held.bytes += bytes;
+  }
   metrics_.requests_accepted.Add();
   metrics_.requests_active.Set(requests_);
-  return std::make_unique<Ticket>(this, bytes, /*stream=*/false);
+  return std::make_unique<Ticket>(this, key, bytes, /*stream=*/false);
 }
 
 absl::StatusOr<std::unique_ptr<Admission::Ticket>> Admission::AdmitStream() {
@@ -51,7 +73,7 @@ absl::StatusOr<std::unique_ptr<Admission::Ticket>> Admission::AdmitStream() {
   ++streams_;
   metrics_.streams_opened.Add();
   metrics_.streams_active.Set(streams_);
-  return std::make_unique<Ticket>(this, 0, /*stream=*/true);
+  return std::make_unique<Ticket>(this, "", 0, /*stream=*/true);
 }
 
 void Admission::Refuse(absl::Status why) {
@@ -75,7 +97,7 @@ int Admission::free_streams() const {
   return refusal_.ok() ? std::max(0, limits_.max_streams - streams_) : 0;
 }
 
-void Admission::Release(size_t bytes, bool stream) {
+void Admission::Release(const std::string& key, size_t bytes, bool stream) {
   const absl::MutexLock lock(&mutex_);
   if (stream) {
     --streams_;
@@ -85,11 +107,17 @@ void Admission::Release(size_t bytes, bool stream) {
   --requests_;
   bytes_ -= bytes;
   metrics_.requests_active.Set(requests_);
+  const auto held = by_key_.find(key);
+  if (held == by_key_.end()) return;
+  held->second.bytes -= bytes;
+  if (--held->second.requests == 0) by_key_.erase(held);
 }
 
-void Admission::ReleaseBytes(size_t bytes) {
+void Admission::ReleaseBytes(const std::string& key, size_t bytes) {
   const absl::MutexLock lock(&mutex_);
   bytes_ -= bytes;
+  const auto held = by_key_.find(key);
+  if (held != by_key_.end()) held->second.bytes -= bytes;
 }
 
 absl::Status Admission::Overloaded(absl::string_view what) const {

@@ -2,8 +2,11 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
@@ -14,22 +17,30 @@
 namespace sam3 {
 
 // Counts what is between arrival and answer, refuses what is too much, and
-// knows when nothing is left. Threads: any; only AwaitIdle() blocks.
+// knows when nothing is left. What one key asks for leaves room for others.
+// Threads: any; only AwaitIdle() blocks.
 class Admission {
  public:
   struct Limits {
     int max_requests = 512;
     size_t max_bytes = size_t{1} << 30;
     int max_streams = 128;
+    // What one key may have of them. Calls without a key are nobody's and may
+    // have everything.
+    int max_requests_per_key = 128;
+    size_t max_bytes_per_key = size_t{512} << 20;
   };
 
   // Holds one place; gives it back when destroyed. Keeps the Admission's
   // counters, not the Admission itself, which must outlive it.
   class Ticket {
    public:
-    Ticket(Admission* admission, size_t bytes, bool stream)
-        : admission_(admission), bytes_(bytes), stream_(stream) {}
-    ~Ticket() { admission_->Release(bytes_, stream_); }
+    Ticket(Admission* admission, std::string key, size_t bytes, bool stream)
+        : admission_(admission),
+          key_(std::move(key)),
+          bytes_(bytes),
+          stream_(stream) {}
+    ~Ticket() { admission_->Release(key_, bytes_, stream_); }
     Ticket(const Ticket&) = delete;
     Ticket& operator=(const Ticket&) = delete;
 
@@ -38,6 +49,7 @@ class Admission {
 
    private:
     Admission* const admission_;
+    const std::string key_;
     size_t bytes_;
     const bool stream_;
   };
@@ -48,7 +60,9 @@ class Admission {
 
   // RESOURCE_EXHAUSTED (OVERLOADED) beyond a limit, the status of Refuse()
   // afterwards.
-  absl::StatusOr<std::unique_ptr<Ticket>> AdmitRequest(size_t bytes);
+  // `key` is empty for a call without one.
+  absl::StatusOr<std::unique_ptr<Ticket>> AdmitRequest(const std::string& key,
+                                                       size_t bytes);
   absl::StatusOr<std::unique_ptr<Ticket>> AdmitStream();
 
   // From now on everything is refused with `why`; the first reason stays.
@@ -62,8 +76,16 @@ class Admission {
   int free_streams() const;
 
  private:
-  void Release(size_t bytes, bool stream);
-  void ReleaseBytes(size_t bytes);
+  struct Held {
+    int requests = 0;
+    size_t bytes = 0;
+  };
+
+  // Why a request is too much; empty when it is not.
+  std::string WhyRefused(const std::string& key, size_t bytes) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Release(const std::string& key, size_t bytes, bool stream);
+  void ReleaseBytes(const std::string& key, size_t bytes);
   bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return requests_ == 0 && streams_ == 0;
   }
@@ -76,6 +98,8 @@ class Admission {
   int requests_ ABSL_GUARDED_BY(mutex_) = 0;
   int streams_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Of keys with requests in work.
+  absl::flat_hash_map<std::string, Held> by_key_ ABSL_GUARDED_BY(mutex_);
   absl::Status refusal_ ABSL_GUARDED_BY(mutex_);
 };
 

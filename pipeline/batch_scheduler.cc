@@ -14,6 +14,17 @@ namespace {
 constexpr absl::Duration kShortestRetry = absl::Milliseconds(20);
 constexpr absl::Duration kLongestRetry = absl::Seconds(30);
 
+LaneKey LaneOf(const Job& job) {
+  const Job::Facts& facts = job.facts();
+  LaneKey key;
+  key.kind = facts.stream_id != 0 ? LaneKey::Kind::kStream
+             : facts.is_click     ? LaneKey::Kind::kClick
+                                  : LaneKey::Kind::kStill;
+  key.tenant = job.context().tenant();
+  key.stream_id = facts.stream_id;
+  return key;
+}
+
 }  // namespace
 
 BatchScheduler::BatchScheduler(const Options& options, Clock& clock,
@@ -31,9 +42,7 @@ absl::Status BatchScheduler::Schedule(std::unique_ptr<Job>&& job) {
 
   const Job::Facts& facts = job->facts();
   const bool is_still = facts.stream_id == 0;
-  LaneKey key;
-  key.stream_id = facts.stream_id;
-  if (is_still) key.tenant = job->context().tenant();
+  const LaneKey key = LaneOf(*job);
   const absl::Time deadline = job->context().deadline();
   // Frames are ordered by arrival: the stream's deadline is the same for all.
   const absl::Time due =
@@ -41,10 +50,7 @@ absl::Status BatchScheduler::Schedule(std::unique_ptr<Job>&& job) {
   const Position position(due, next_arrival_++);
 
   const auto [lane, is_new] = lanes_.try_emplace(key);
-  if (is_new) {
-    Ring& ring = RingOf(key);
-    lane->second.turn = ring.insert(ring.end(), key);
-  }
+  if (is_new) TurnsOf(key.kind).Add(key);
   if (deadline != absl::InfiniteFuture()) {
     expiries_.insert(Expiry{deadline, key, position});
   }
@@ -53,7 +59,7 @@ absl::Status BatchScheduler::Schedule(std::unique_ptr<Job>&& job) {
     ++stills_;
     still_bytes_ += facts.size_bytes;
   }
-  lane->second.entries.emplace(position, Entry{std::move(job), now});
+  lane->second.emplace(position, Entry{std::move(job), now});
   PublishDepth();
   return absl::OkStatus();
 }
@@ -61,7 +67,6 @@ absl::Status BatchScheduler::Schedule(std::unique_ptr<Job>&& job) {
 absl::Status BatchScheduler::Admit(const Job& job) {
   const Job::Facts& facts = job.facts();
   if (facts.stream_id != 0) return absl::OkStatus();
-  const std::string& tenant = job.context().tenant();
   const auto full = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(
                         mutex_) -> std::optional<std::string> {
     if (stills_ >= options_.max_queued_jobs) {
@@ -70,13 +75,6 @@ absl::Status BatchScheduler::Admit(const Job& job) {
     if (still_bytes_ + facts.size_bytes > options_.max_queued_bytes &&
         stills_ > 0) {
       return absl::StrCat("waiting pictures hold ", still_bytes_, " bytes");
-    }
-    const auto lane = lanes_.find(LaneKey{0, tenant});
-    if (lane != lanes_.end() &&
-        lane->second.entries.size() >=
-            static_cast<size_t>(options_.max_queued_jobs_per_tenant)) {
-      return absl::StrCat(lane->second.entries.size(),
-                          " pictures of this key wait for the device");
     }
     return std::nullopt;
   };
@@ -109,18 +107,25 @@ void BatchScheduler::BatchDone(int job_count, absl::Duration busy) {
       job_cost_ == absl::ZeroDuration() ? cost : job_cost_ * 0.8 + cost * 0.2;
 }
 
-BatchScheduler::Ring& BatchScheduler::RingOf(const LaneKey& key) {
-  return key.stream_id != 0 ? streams_ : tenants_;
+FairTurns& BatchScheduler::TurnsOf(LaneKey::Kind kind) {
+  switch (kind) {
+    case LaneKey::Kind::kStream:
+      return stream_turns_;
+    case LaneKey::Kind::kClick:
+      return click_turns_;
+    default:
+      return still_turns_;
+  }
 }
 
 std::unique_ptr<Job> BatchScheduler::Remove(const LaneKey& key,
                                             Position position) {
   const auto lane = lanes_.find(key);
-  const auto entry = lane->second.entries.find(position);
+  const auto entry = lane->second.find(position);
   std::unique_ptr<Job> job = std::move(entry->second.job);
-  lane->second.entries.erase(entry);
-  if (lane->second.entries.empty()) {
-    RingOf(key).erase(lane->second.turn);
+  lane->second.erase(entry);
+  if (lane->second.empty()) {
+    TurnsOf(key.kind).Erase(key);
     lanes_.erase(lane);
   }
   expiries_.erase(Expiry{job->context().deadline(), key, position});
@@ -136,7 +141,7 @@ void BatchScheduler::TakeUnwanted(absl::Time now,
                                   std::vector<std::unique_ptr<Job>>* out) {
   std::vector<std::pair<LaneKey, Position>> unwanted;
   for (const auto& [key, lane] : lanes_) {
-    for (const auto& [position, entry] : lane.entries) {
+    for (const auto& [position, entry] : lane) {
       if (!entry.job->context().StillWanted(now).ok()) {
         unwanted.emplace_back(key, position);
       }
@@ -147,18 +152,25 @@ void BatchScheduler::TakeUnwanted(absl::Time now,
   }
 }
 
+FairTurns* BatchScheduler::NextTurns(bool clicks) {
+  if (clicks) return click_turns_.empty() ? nullptr : &click_turns_;
+  if (stream_turns_.empty() && still_turns_.empty()) return nullptr;
+  const bool from_stream =
+      still_turns_.empty() || (streams_turn_ && !stream_turns_.empty());
+  return from_stream ? &stream_turns_ : &still_turns_;
+}
+
 void BatchScheduler::FillBatch(absl::Time now, Batch* batch) {
+  const bool others_wait = !stream_turns_.empty() || !still_turns_.empty();
+  const bool clicks = !click_turns_.empty() && !(clicks_served_ && others_wait);
   int images = 0;
   int pairs = 0;
   // Lanes of streams that gave their frame; back into the ring afterwards.
-  Ring served;
-  while (!streams_.empty() || !tenants_.empty()) {
-    const bool from_stream =
-        tenants_.empty() || (streams_turn_ && !streams_.empty());
-    Ring& ring = from_stream ? streams_ : tenants_;
-    const LaneKey key = ring.front();
+  std::vector<LaneKey> served;
+  while (FairTurns* turns = NextTurns(clicks)) {
+    const LaneKey key = turns->front();
     Lane& lane = lanes_.find(key)->second;
-    const auto& [position, entry] = *lane.entries.begin();
+    const auto& [position, entry] = *lane.begin();
     const Job::Facts& facts = entry.job->facts();
     if (!batch->jobs.empty() &&
         (images + facts.image_count > options_.max_batch_images ||
@@ -170,14 +182,16 @@ void BatchScheduler::FillBatch(absl::Time now, Batch* batch) {
     batch->scheduled_at.push_back(entry.scheduled_at);
     metrics_.scheduling_delay_seconds.Observe(
         now - std::max(entry.scheduled_at, device_free_at_));
-    if (lane.entries.size() > 1) {
-      Ring& next = from_stream ? served : tenants_;
-      next.splice(next.end(), ring, lane.turn);
+    turns->Advance();
+    if (key.kind == LaneKey::Kind::kStream && lane.size() > 1) {
+      turns->Erase(key);
+      served.push_back(key);
     }
     batch->jobs.push_back(Remove(key, Position(position)));
-    streams_turn_ = !from_stream;
+    streams_turn_ = key.kind != LaneKey::Kind::kStream;
   }
-  streams_.splice(streams_.end(), served);
+  for (const LaneKey& key : served) stream_turns_.Add(key);
+  clicks_served_ = clicks;
 }
 
 BatchScheduler::Batch BatchScheduler::TakeBatch() {
@@ -236,8 +250,8 @@ std::vector<std::unique_ptr<Job>> BatchScheduler::Close(absl::Status why) {
   }
   while (!lanes_.empty()) {
     const auto lane = lanes_.begin();
-    left.push_back(Remove(LaneKey(lane->first),
-                          Position(lane->second.entries.begin()->first)));
+    left.push_back(
+        Remove(LaneKey(lane->first), Position(lane->second.begin()->first)));
   }
   PublishDepth();
   return left;

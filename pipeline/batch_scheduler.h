@@ -2,7 +2,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <list>
 #include <map>
 #include <memory>
 #include <set>
@@ -15,6 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "inference/base/clock.h"
+#include "pipeline/fair_turns.h"
 #include "pipeline/job.h"
 #include "pipeline/metrics.h"
 
@@ -26,21 +26,27 @@ namespace sam3 {
 // it is free, so a batch is formed at the last moment, never waits for company,
 // and is as large as what happens to wait.
 //
-// Order. Jobs wait in lanes: one lane per stream, one per tenant for stills. A
-// batch takes turns between streams and stills while both have work; among
-// streams, and among tenants, lanes are served round robin; inside a tenant's
-// lane the oldest deadline goes first (a job without deadline counts as due
+// Order. Jobs wait in lanes: one lane per stream, and per tenant one for stills
+// and one for clicks on pictures that are encoded already. Tenants are served
+// round robin, and so are the streams of each; inside a tenant's lane the
+// oldest deadline goes first (a job without deadline counts as due
 // `Options::patience` after it came). A stream gives at most one frame to a
 // batch. A batch is full when the next job would exceed the picture or the pair
 // budget; a job that alone exceeds it is run alone.
 //
-// Latency bound. With B batches of service time S ahead of it, a job waits at
-// most (B + 1) * S: B is at most ceil(lanes of its class / (half the picture
-// budget)) for the head of a lane.
+// Frames and stills share batches and take turns in them while both have work.
+// Clicks are quick and somebody looks at the screen, so they get batches of
+// their own and those go first, but not twice in a row while others wait.
 //
-// Admission. Stills are bounded by count, count per tenant and bytes; beyond
-// them Schedule() says RESOURCE_EXHAUSTED (OVERLOADED) with the delay after
-// which trying again makes sense. Frames are bounded by their sessions (a fixed
+// Latency bound. With B batches of service time S ahead of it, a job waits at
+// most (B + 1) * S: for the head of a lane B is at most 2 * ceil(tenants of its
+// class * lanes of its tenant / (half the picture budget)), the 2 for batches
+// of clicks, which take a fraction of S; for the oldest click of a tenant B
+// is 1.
+//
+// Admission. Stills and clicks are bounded by count and bytes; beyond them
+// Schedule() says RESOURCE_EXHAUSTED (OVERLOADED) with the delay after which
+// trying again makes sense. Frames are bounded by their sessions (a fixed
 // number of turns a stream) and are always admitted.
 //
 // Expiry. A job whose deadline passes is handed out by AwaitExpired() at that
@@ -53,10 +59,9 @@ namespace sam3 {
 class BatchScheduler {
  public:
   struct Options {
-    // Stills that may wait, in all and per tenant. A multiple of the batch
-    // size; more only adds latency.
+    // Stills that may wait. A multiple of the batch size; more only adds
+    // latency.
     int max_queued_jobs = 256;
-    int max_queued_jobs_per_tenant = 256;
     // Host memory of waiting stills.
     size_t max_queued_bytes = size_t{2} << 30;
     // Budgets of a batch.
@@ -109,19 +114,7 @@ class BatchScheduler {
   };
   // Urgency, then order of arrival.
   using Position = std::pair<absl::Time, uint64_t>;
-  struct LaneKey {
-    uint64_t stream_id = 0;
-    std::string tenant;
-    bool operator<(const LaneKey& other) const {
-      return std::tie(stream_id, tenant) <
-             std::tie(other.stream_id, other.tenant);
-    }
-  };
-  struct Lane {
-    std::map<Position, Entry> entries;
-    std::list<LaneKey>::iterator turn;
-  };
-  using Ring = std::list<LaneKey>;
+  using Lane = std::map<Position, Entry>;
   struct Expiry {
     absl::Time deadline;
     LaneKey lane;
@@ -134,11 +127,14 @@ class BatchScheduler {
 
   absl::Status Admit(const Job& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Duration RetryDelay() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Ring& RingOf(const LaneKey& key) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  FairTurns& TurnsOf(LaneKey::Kind kind) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::unique_ptr<Job> Remove(const LaneKey& key, Position position)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TakeUnwanted(absl::Time now, std::vector<std::unique_ptr<Job>>* out)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Who is next in a batch, of clicks or of all others; null when there is
+  // nobody.
+  FairTurns* NextTurns(bool clicks) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FillBatch(absl::Time now, Batch* batch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Batch TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -153,10 +149,13 @@ class BatchScheduler {
 
   mutable absl::Mutex mutex_;
   std::map<LaneKey, Lane> lanes_ ABSL_GUARDED_BY(mutex_);
-  // Lanes with work, next in turn first.
-  Ring streams_ ABSL_GUARDED_BY(mutex_);
-  Ring tenants_ ABSL_GUARDED_BY(mutex_);
+  // Lanes with work.
+  FairTurns stream_turns_ ABSL_GUARDED_BY(mutex_);
+  FairTurns still_turns_ ABSL_GUARDED_BY(mutex_);
+  FairTurns click_turns_ ABSL_GUARDED_BY(mutex_);
   bool streams_turn_ ABSL_GUARDED_BY(mutex_) = true;
+  // Whether the last batch was one of clicks.
+  bool clicks_served_ ABSL_GUARDED_BY(mutex_) = false;
   std::set<Expiry> expiries_ ABSL_GUARDED_BY(mutex_);
   // What AwaitExpired() currently waits for.
   absl::Time armed_for_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();

@@ -84,6 +84,8 @@ class Job {
     int image_count = 1;
     // Expected (picture, prompt) pairs.
     int pair_count = 1;
+    // Quick and waited for: clicks on a picture whose embedding is at hand.
+    bool is_click = false;
     // Host memory that is held while the job waits.
     size_t size_bytes = 0;
   };

@@ -109,7 +109,7 @@ absl::Status CheckOptions(const SegmenterOptions& options) {
       {"encode_threads", options.encode_threads},
       {"max_active_requests", options.max_active_requests},
       {"max_queued_jobs", options.max_queued_jobs},
-      {"max_queued_jobs_per_tenant", options.max_queued_jobs_per_tenant},
+      {"max_active_requests_per_key", options.max_active_requests_per_key},
       {"max_batch_images", options.max_batch_images},
       {"max_batch_pairs", options.max_batch_pairs},
       {"max_streams", options.max_streams},
@@ -186,7 +186,9 @@ class LocalSegmenter final : public Segmenter {
       : measured_(measured),
         admission_({.max_requests = options.max_active_requests,
                     .max_bytes = options.max_active_bytes,
-                    .max_streams = StreamSlots(options, measured)},
+                    .max_streams = StreamSlots(options, measured),
+                    .max_requests_per_key = options.max_active_requests_per_key,
+                    .max_bytes_per_key = options.max_active_bytes_per_key},
                    clock, metrics),
         core_(std::move(model), options, std::move(gate), clock, metrics),
         worker_(
@@ -303,9 +305,9 @@ class LocalSegmenter final : public Segmenter {
       if (!allowed.ok()) return done(WithField(allowed, "image.url"));
     }
     auto ticket = admission_.AdmitRequest(
-        url.empty() && request.image.file == nullptr
-            ? request.image.content.size()
-            : static_cast<size_t>(image_limits().max_bytes));
+        context->tenant(), url.empty() && request.image.file == nullptr
+                               ? request.image.content.size()
+                               : static_cast<size_t>(image_limits().max_bytes));
     if (!ticket.ok()) return done(ticket.status());
     const auto still =
         std::make_shared<Still>(core_, std::move(request), std::move(context),

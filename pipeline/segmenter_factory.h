@@ -39,16 +39,17 @@ struct SegmenterOptions {
   int encode_threads = 2;
 
   // Requests that may be anywhere between arrival and answer, and the encoded
-  // bytes that they may hold together. Beyond either a request is refused with
-  // RESOURCE_EXHAUSTED. 0 is not allowed.
+  // bytes that they may hold together, in all and of one key. Beyond that a
+  // request is refused with RESOURCE_EXHAUSTED. 0 is not allowed.
   int max_active_requests = 512;
   size_t max_active_bytes = size_t{1} << 30;
+  int max_active_requests_per_key = 128;
+  size_t max_active_bytes_per_key = size_t{512} << 20;
 
-  // Still images that may wait for the device, in all and for one tenant, and
+  // Still images that may wait for the device, and
   // the pixels that they may hold. Queue enough to keep the device busy and no
   // more: every further entry is latency.
   int max_queued_jobs = 256;
-  int max_queued_jobs_per_tenant = 256;
   size_t max_queued_bytes = size_t{2} << 30;
 
   // Most pictures and most (picture, prompt) pairs in one batch. A single

@@ -91,6 +91,8 @@ void StillRequest::Prepare() {
       static_cast<int>(input->prompts.size()) +
       static_cast<int>((input->objects.size() + kObjectsPerPair - 1) /
                        kObjectsPerPair);
+  facts.is_click = input->embedding != nullptr && input->prompts.empty() &&
+                   !input->objects.empty();
   facts.size_bytes =
       input->embedding == nullptr ? input->image.size_bytes() : 0;
   auto job =

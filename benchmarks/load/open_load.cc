@@ -8,7 +8,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <random>
@@ -17,11 +16,10 @@
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "benchmarks/load/noise_picture.h"
+#include "benchmarks/load/request_client.h"
 #include "inference/fake_engine.h"
 #include "pipeline/segmenter_factory.h"
 #include "sam3/v1/segmentation_service.grpc.pb.h"
@@ -43,126 +41,6 @@ struct Flags {
 constexpr int kClosedLoopCalls = 32;
 constexpr double kStreamFps = 10;
 constexpr std::array<int, 9> kPercents = {10, 30, 50, 70, 80, 90, 95, 100, 110};
-
-// What became of the requests of one run.
-struct Tally {
-  std::vector<double> latencies_ms;  // of those that were answered in time
-  int64_t sent = 0;
-  int64_t refused = 0;  // RESOURCE_EXHAUSTED
-  int64_t late = 0;     // DEADLINE_EXCEEDED
-  int64_t failed = 0;   // anything else
-
-  double Percentile(double quantile) {
-    if (latencies_ms.empty()) return 0;
-    std::sort(latencies_ms.begin(), latencies_ms.end());
-    const auto rank = static_cast<size_t>(
-        std::ceil(quantile * static_cast<double>(latencies_ms.size())));
-    return latencies_ms[std::max<size_t>(rank, 1) - 1];
-  }
-};
-
-// Sends requests without waiting and collects the replies on a thread of its
-// own.
-class Client {
- public:
-  Client(int port, std::vector<v1::SegmentConceptsRequest> requests,
-         absl::Duration timeout)
-      : stub_(v1::SegmentationService::NewStub(
-            grpc::CreateChannel(absl::StrCat("127.0.0.1:", port),
-                                grpc::InsecureChannelCredentials()))),
-        requests_(std::move(requests)),
-        timeout_(timeout),
-        collector_([this] { CollectReplies(); }) {}
-  ~Client() {
-    queue_.Shutdown();
-    collector_.join();
-  }
-
-  // Sends a request that was due at `due`.
-  void Send(absl::Time due) ABSL_LOCKS_EXCLUDED(mutex_) {
-    auto* call = new Call;
-    call->due = due;
-    call->context.set_deadline(absl::ToChronoTime(due + timeout_));
-    size_t index = 0;
-    {
-      const absl::MutexLock lock(&mutex_);
-      ++under_way_;
-      index = static_cast<size_t>(tally_.sent++) % requests_.size();
-    }
-    call->reader =
-        stub_->AsyncSegmentConcepts(&call->context, requests_[index], &queue_);
-    call->reader->Finish(&call->response, &call->status, call);
-  }
-
-  // Until then, every reply is followed by another request at once.
-  void RefillUntil(absl::Time end) ABSL_LOCKS_EXCLUDED(mutex_) {
-    const absl::MutexLock lock(&mutex_);
-    refill_until_ = end;
-  }
-
-  // Waits for what is under way; the tally since the last time.
-  Tally Take() ABSL_LOCKS_EXCLUDED(mutex_) {
-    const absl::MutexLock lock(&mutex_);
-    const auto none = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-      return under_way_ == 0;
-    };
-    mutex_.Await(absl::Condition(&none));
-    return std::exchange(tally_, {});
-  }
-
- private:
-  struct Call {
-    absl::Time due;
-    grpc::ClientContext context;
-    v1::SegmentConceptsResponse response;
-    grpc::Status status;
-    std::unique_ptr<
-        grpc::ClientAsyncResponseReader<v1::SegmentConceptsResponse>>
-        reader;
-  };
-
-  void CollectReplies() {
-    void* tag = nullptr;
-    bool ok = false;
-    while (queue_.Next(&tag, &ok)) {
-      const std::unique_ptr<Call> call(static_cast<Call*>(tag));
-      const absl::Time now = absl::Now();
-      if (Count(*call, now)) Send(now);
-      const absl::MutexLock lock(&mutex_);
-      --under_way_;
-    }
-  }
-
-  // True when another request is to follow.
-  bool Count(const Call& call, absl::Time now) ABSL_LOCKS_EXCLUDED(mutex_) {
-    const absl::MutexLock lock(&mutex_);
-    switch (call.status.error_code()) {
-      case grpc::StatusCode::OK:
-        tally_.latencies_ms.push_back(
-            absl::ToDoubleMilliseconds(now - call.due));
-        break;
-      case grpc::StatusCode::RESOURCE_EXHAUSTED:
-        ++tally_.refused;
-        break;
-      case grpc::StatusCode::DEADLINE_EXCEEDED:
-        ++tally_.late;
-        break;
-      default:
-        ++tally_.failed;
-    }
-    return now < refill_until_;
-  }
-
-  grpc::CompletionQueue queue_;
-  const std::unique_ptr<v1::SegmentationService::Stub> stub_;
-  const std::vector<v1::SegmentConceptsRequest> requests_;
-  const absl::Duration timeout_;
-  absl::Mutex mutex_;
-  Tally tally_ ABSL_GUARDED_BY(mutex_);
-  int64_t under_way_ ABSL_GUARDED_BY(mutex_) = 0;
-  absl::Time refill_until_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
-  std::thread collector_;
-};
 
 // A stream that pushes frames at a fixed rate; its reader waits `pause` after
 // every message, or never reads (infinite).
@@ -242,8 +120,9 @@ class OpenLoad {
       requests[i].add_prompts()->set_text("red");
     }
     frame_ = requests[0].image().content();
-    client_ = std::make_unique<Client>(server_->port(), std::move(requests),
-                                       absl::Milliseconds(flags.timeout_ms));
+    client_ =
+        std::make_unique<RequestClient>(server_->port(), std::move(requests),
+                                        absl::Milliseconds(flags.timeout_ms));
   }
 
   // Answers a second with always the same number of requests under way.
@@ -318,7 +197,7 @@ class OpenLoad {
   PipelineMetrics metrics_;
   RpcMetrics calls_;
   std::unique_ptr<Server> server_;
-  std::unique_ptr<Client> client_;
+  std::unique_ptr<RequestClient> client_;
   std::string frame_;
 };
 

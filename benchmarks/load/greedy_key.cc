@@ -1,0 +1,228 @@
+// Ten keys that ask for one picture a second each, on the fake engine over a
+// loopback socket: by themselves, beside a key that keeps as many requests
+// under way as it can, and beside one that opens as many streams as it can.
+// What counts is what the greedy one costs the modest ones.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "benchmarks/load/noise_picture.h"
+#include "benchmarks/load/request_client.h"
+#include "inference/fake_engine.h"
+#include "pipeline/segmenter_factory.h"
+#include "service/keys/authenticator.h"
+#include "service/keys/key_file_edit.h"
+#include "service/server.h"
+
+namespace sam3 {
+namespace {
+
+constexpr int kModestKeys = 10;
+
+struct Flags {
+  double seconds = 30;
+  double image_ms = 20;
+  double pair_ms = 2;
+  int greedy_calls = 500;
+  int greedy_streams = 60;
+  // Requests at a time that a key may have; 0 for no limit of its own.
+  int concurrent = 0;
+  std::string folder;
+};
+
+// Streams of one key that send frames as fast as they are taken.
+class GreedyStreams {
+ public:
+  GreedyStreams(int port, int count, const std::string& key,
+                const std::string& frame)
+      : stub_(v1::SegmentationService::NewStub(
+            grpc::CreateChannel(absl::StrCat("127.0.0.1:", port),
+                                grpc::InsecureChannelCredentials()))) {
+    for (int i = 0; i < count; ++i) {
+      contexts_.push_back(std::make_unique<grpc::ClientContext>());
+      contexts_.back()->AddMetadata("x-api-key", key);
+      threads_.emplace_back([this, context = contexts_.back().get(), frame] {
+        Run(context, frame);
+      });
+    }
+  }
+  ~GreedyStreams() {
+    for (const auto& context : contexts_) context->TryCancel();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+ private:
+  void Run(grpc::ClientContext* context, const std::string& frame) {
+    const auto stream = stub_->SegmentStream(context);
+    v1::SegmentStreamRequest config;
+    config.mutable_config()->mutable_pushed_frames();
+    config.mutable_config()->set_delivery(v1::StreamConfig::DELIVERY_LATEST);
+    config.mutable_config()->add_prompts()->set_text("red");
+    stream->Write(config);
+    v1::SegmentStreamRequest request;
+    request.mutable_frame()->set_content(frame);
+    v1::SegmentStreamResponse response;
+    // A frame for each message keeps one waiting at all times.
+    stream->Write(request);
+    while (stream->Read(&response) && stream->Write(request)) {
+    }
+    context->TryCancel();
+    stream->Finish();
+  }
+
+  const std::unique_ptr<v1::SegmentationService::Stub> stub_;
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts_;
+  std::vector<std::thread> threads_;
+};
+
+class GreedyLoad {
+ public:
+  explicit GreedyLoad(const Flags& flags) : flags_(flags) {
+    const std::string file = absl::StrCat(flags.folder, "/keys.json");
+    std::ofstream(file) << R"({"keys": []})";
+    const absl::Status made = EditKeyFile(file, [this](auto* keys) {
+      for (int i = 0; i <= kModestKeys; ++i) {
+        const auto fresh = MakeKey(absl::StrCat("key", i));
+        KeyRecord key;
+        key.id = absl::StrCat("key", i);
+        key.scopes = {Scope::kAll};
+        key.secret_digest = fresh->digest;
+        if (flags_.concurrent > 0) key.limits.concurrent = flags_.concurrent;
+        keys->push_back(key);
+        texts_.emplace_back(fresh->text.Reveal());
+      }
+      return absl::OkStatus();
+    });
+    if (!made.ok()) throw std::runtime_error(made.ToString());
+    ring_ = *KeyRing::Open({file}, key_metrics_, nullptr);
+    gate_ =
+        std::make_unique<Authenticator>(*ring_, clock_, key_metrics_, nullptr);
+    StartServer();
+  }
+
+  void Run() {
+    std::printf("%-34s %7s %7s %7s %8s %6s %8s %9s\n", "", "p50 ms", "p90",
+                "p99", "answered", "late", "greedy/s", "refused/s");
+    Row("ten modest keys", nullptr);
+    Row("beside a key of many requests", [this](absl::Time end) {
+      greedy_->RefillUntil(end);
+      for (int i = 0; i < flags_.greedy_calls; ++i) greedy_->Send(absl::Now());
+    });
+    const GreedyStreams streams(server_->port(), flags_.greedy_streams,
+                                texts_[0], frame_);
+    Row("beside a key of many streams", nullptr);
+  }
+
+ private:
+  void StartServer() {
+    auto script = std::make_shared<FakeEngineScript>();
+    script->SetLatency({absl::Milliseconds(2),
+                        absl::Milliseconds(flags_.image_ms),
+                        absl::Milliseconds(flags_.pair_ms)});
+    SegmenterOptions options;
+    options.image_cache_bytes = 0;
+    options.min_stream_fps = 0;
+    Server::Options server_options;
+    server_options.address = "127.0.0.1:0";
+    server_options.max_concurrent_streams = 1000;
+    server_options.authenticator = gate_.get();
+    server_ = *Server::Start(
+        server_options,
+        *CreateSegmenter(MakeFakeModel(script), options, clock_, metrics_),
+        calls_);
+    std::vector<v1::SegmentConceptsRequest> requests(4);
+    for (uint32_t i = 0; i < requests.size(); ++i) {
+      requests[i].mutable_image()->set_content(
+          NoisePicture(320, 240, 20'000, i));
+      requests[i].add_prompts()->set_text("red");
+    }
+    frame_ = requests[0].image().content();
+    for (int i = 1; i <= kModestKeys; ++i) {
+      modest_.push_back(std::make_unique<RequestClient>(
+          server_->port(), requests, absl::Seconds(10), texts_[i]));
+    }
+    greedy_ = std::make_unique<RequestClient>(server_->port(), requests,
+                                              absl::Seconds(10), texts_[0]);
+  }
+
+  void Row(const char* name, const std::function<void(absl::Time)>& start) {
+    const absl::Time begin = absl::Now();
+    const absl::Time end = begin + absl::Seconds(flags_.seconds);
+    if (start != nullptr) start(end);
+    SendModest(begin, end);
+    Tally modest;
+    for (const auto& client : modest_) {
+      const Tally tally = client->Take();
+      modest.latencies_ms.insert(modest.latencies_ms.end(),
+                                 tally.latencies_ms.begin(),
+                                 tally.latencies_ms.end());
+      modest.late += tally.late + tally.refused + tally.failed;
+    }
+    const Tally greedy = greedy_->Take();
+    std::printf(
+        "%-34s %7.1f %7.1f %7.1f %8zu %6lld %8.1f %9.1f\n", name,
+        modest.Percentile(0.5), modest.Percentile(0.9), modest.Percentile(0.99),
+        modest.latencies_ms.size(), static_cast<long long>(modest.late),
+        static_cast<double>(greedy.latencies_ms.size()) / flags_.seconds,
+        static_cast<double>(greedy.refused) / flags_.seconds);
+    std::fflush(stdout);
+  }
+
+  // As a Poisson process, of one request a second and key.
+  void SendModest(absl::Time begin, absl::Time end) {
+    std::mt19937_64 random(1);
+    std::exponential_distribution<double> gap(kModestKeys);
+    std::uniform_int_distribution<size_t> who(0, modest_.size() - 1);
+    for (absl::Time due = begin + absl::Seconds(gap(random)); due < end;
+         due += absl::Seconds(gap(random))) {
+      absl::SleepFor(due - absl::Now());
+      modest_[who(random)]->Send(due);
+    }
+  }
+
+  const Flags flags_;
+  RealClock clock_;
+  PipelineMetrics metrics_;
+  RpcMetrics calls_;
+  KeyMetrics key_metrics_;
+  // The greedy one's first.
+  std::vector<std::string> texts_;
+  std::unique_ptr<KeyRing> ring_;
+  std::unique_ptr<Authenticator> gate_;
+  std::unique_ptr<Server> server_;
+  std::vector<std::unique_ptr<RequestClient>> modest_;
+  std::unique_ptr<RequestClient> greedy_;
+  std::string frame_;
+};
+
+}  // namespace
+}  // namespace sam3
+
+int main(int argc, char** argv) {
+  sam3::Flags flags;
+  CLI::App app("What a greedy key costs ten modest ones, on the fake engine");
+  app.add_option("folder", flags.folder, "Where the keys' file is written")
+      ->required()
+      ->check(CLI::ExistingDirectory);
+  app.add_option("--seconds", flags.seconds, "Seconds per row");
+  app.add_option("--image-ms", flags.image_ms, "Engine time per picture");
+  app.add_option("--pair-ms", flags.pair_ms, "Engine time per prompt");
+  app.add_option("--calls", flags.greedy_calls, "Requests under way, greedy");
+  app.add_option("--streams", flags.greedy_streams, "Streams, greedy");
+  app.add_option("--concurrent", flags.concurrent,
+                 "Requests at a time that a key may have; 0 for no limit");
+  CLI11_PARSE(app, argc, argv);
+  sam3::GreedyLoad(flags).Run();
+  return 0;
+}

@@ -1,0 +1,66 @@
+#include "pipeline/fair_turns.h"
+
+#include <gmock/gmock.h>
+
+#include <string>
+#include <vector>
+
+namespace sam3 {
+namespace {
+
+using testing::ElementsAre;
+
+class FairTurnsTest : public testing::Test {
+ protected:
+  static LaneKey Lane(const std::string& tenant, uint64_t stream) {
+    return {LaneKey::Kind::kStream, tenant, stream};
+  }
+  void Add(const std::string& tenant, uint64_t stream) {
+    turns_.Add(Lane(tenant, stream));
+  }
+  // Whose the next turns are.
+  std::vector<std::string> Next(int count) {
+    std::vector<std::string> lanes;
+    for (int i = 0; i < count; ++i) {
+      lanes.push_back(turns_.front().tenant +
+                      std::to_string(turns_.front().stream_id));
+      turns_.Advance();
+    }
+    return lanes;
+  }
+
+  FairTurns turns_;
+};
+
+TEST_F(FairTurnsTest, TenantsTakeTurnsAndSoDoTheLanesOfEach) {
+  for (const uint64_t stream : {1, 2, 3}) Add("busy", stream);
+  Add("quiet", 4);
+  EXPECT_THAT(Next(7), ElementsAre("busy1", "quiet4", "busy2", "quiet4",
+                                   "busy3", "quiet4", "busy1"));
+}
+
+TEST_F(FairTurnsTest, WhoComesIsTheLast) {
+  Add("a", 1);
+  Add("b", 2);
+  EXPECT_THAT(Next(1), ElementsAre("a1"));
+  Add("c", 3);
+  Add("b", 4);
+  EXPECT_THAT(Next(6), ElementsAre("b2", "a1", "c3", "b4", "a1", "c3"));
+}
+
+TEST_F(FairTurnsTest, WhoHasNoWorkLosesNobodysTurn) {
+  Add("a", 1);
+  Add("a", 2);
+  Add("b", 3);
+  turns_.Erase(Lane("a", 1));
+  EXPECT_THAT(Next(3), ElementsAre("a2", "b3", "a2"));
+  turns_.Erase(Lane("a", 2));
+  EXPECT_THAT(Next(2), ElementsAre("b3", "b3"));
+  turns_.Erase(Lane("b", 3));
+  EXPECT_TRUE(turns_.empty());
+  Add("a", 1);
+  EXPECT_THAT(Next(1), ElementsAre("a1"));
+}
+
+}  // namespace
+}  // namespace sam3
