@@ -25,7 +25,7 @@ FakeTracks::FakeTracks(const AssociationOptions& options, TrackSeeds start)
 TrackedFrame FakeTracks::Follow(const TrackItem& item) {
   const auto& image = static_cast<const FakeImage&>(*item.image);
   std::vector<TrackEvent> dropped = DropOtherPrompts(item);
-  const ConceptFrame frame(frames_++, kFakeGrid, kFakeGrid, item.prompts,
+  const ConceptFrame frame(frames_++, kFakeGrid, kFakeGrid, item,
                            Propagate(image, item), &table_);
   for (const ObjectDetection& birth : frame.plan().births) {
     const auto area = image.Under(frame.BirthMask(birth));

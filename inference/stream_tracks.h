@@ -63,6 +63,8 @@ struct TrackItem {
   std::shared_ptr<StreamTracks> tracks;
   std::shared_ptr<const ImageEmbedding> image;
   std::vector<TrackedPrompt> prompts;
+  // False: there is no memory for more objects.
+  bool takes_new = true;
 };
 
 // One object on one frame.

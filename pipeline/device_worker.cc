@@ -340,7 +340,10 @@ absl::Status DeviceWorker::TrackAll(absl::Span<Work> works) {
   std::vector<TrackItem> items;
   for (const Work& work : works) {
     if (work.input.tracks == nullptr) continue;
-    TrackItem item{work.input.tracks, work.input.embedding, {}};
+    TrackItem item{work.input.tracks,
+                   work.input.embedding,
+                   {},
+                   work.input.takes_new_objects};
     for (size_t i = 0; i < work.input.prompt_numbers.size(); ++i) {
       const std::vector<Detections>& found = work.output.detections;
       item.prompts.push_back(

@@ -50,6 +50,8 @@ struct EngineInput {
   // The stream's numbers of the prompts, in order, with `tracks`; `prompts` is
   // empty where they are only followed.
   std::vector<int> prompt_numbers;
+  // With `tracks`: whether there is memory for new objects.
+  bool takes_new_objects = true;
   // A stream's given objects, followed on this picture, whose embedding it
   // gets, or asked about, without a picture.
   std::optional<FollowItem> follow;

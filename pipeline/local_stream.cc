@@ -65,7 +65,8 @@ LocalStream::LocalStream(PipelineCore& core, uint64_t number,
       detector_pace_(config_.track.has_value() ? config_.track->detect_every
                                                : 1),
       mailbox_(config_.delivery, kEveryMailbox),
-      last_output_(core.clock.Now()) {}
+      last_output_(core.clock.Now()),
+      tracked_(core.tracked_memory) {}
 
 LocalStream::~LocalStream() = default;
 

@@ -194,7 +194,7 @@ class LocalStream final : public StreamSession,
 
   // Written once by Start(), before any frame can come.
   std::unique_ptr<VideoReader> reader_;
-  std::shared_ptr<StreamTracks> tracks_;  // null where nothing is followed
+  TrackedMemory::Share tracked_;
 };
 
 }  // namespace sam3

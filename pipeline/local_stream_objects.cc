@@ -22,7 +22,8 @@ void LocalStream::UpdateObjects(PromptUpdate update) {
   for (const ConceptPrompt& prompt : update.add) {
     Announce(PromptRejected{prompt.prompt_id, other});
   }
-  AnnounceAll(objects_->Update(std::move(update), sequencer_.frames_in()));
+  AnnounceAll(objects_->Update(std::move(update), sequencer_.frames_in(),
+                               core_.tracked_memory.Room()));
 }
 
 std::optional<EngineInput> LocalStream::TakeObjects(const VideoFrame& frame) {
@@ -32,7 +33,7 @@ std::optional<EngineInput> LocalStream::TakeObjects(const VideoFrame& frame) {
   std::vector<PromptRejected> rejected;
   input.follow = objects_->Tell(frame.index, frame.image.width(),
                                 frame.image.height(), &rejected);
-  input.follow->tracks = tracks_;
+  input.follow->tracks = tracked_.tracks();
   AnnounceAll(std::move(rejected));
   return input;
 }

@@ -10,7 +10,7 @@ namespace sam3 {
 
 absl::Status LocalStream::StartTracks() {
   if (!config_.objects.empty()) {
-    tracks_ = core_.model.engine->NewGivenTracks();
+    tracked_.Hold(core_.model.engine->NewGivenTracks());
     return absl::OkStatus();
   }
   if (!config_.track.has_value()) return absl::OkStatus();
@@ -20,8 +20,8 @@ absl::Status LocalStream::StartTracks() {
     const absl::MutexLock lock(&mutex_);
     followed_ = FollowedObjects(*config_.resume);
   }
-  tracks_ = core_.model.engine->NewTracks(
-      MakeAssociationOptions(*config_.track), std::move(seeds));
+  tracked_.Hold(core_.model.engine->NewTracks(
+      MakeAssociationOptions(*config_.track), std::move(seeds)));
   return absl::OkStatus();
 }
 

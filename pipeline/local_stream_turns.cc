@@ -122,7 +122,7 @@ std::optional<EngineInput> LocalStream::TakeTurn(Claimed* claimed) {
     if (claimed->asked.has_value()) {
       questions_out_ += claimed->asked->questions.size();
       EngineInput input;
-      input.follow = FollowItem{tracks_, nullptr};
+      input.follow = FollowItem{tracked_.tracks(), nullptr};
       input.follow->questions = claimed->asked->questions;
       return input;
     }
@@ -155,8 +155,9 @@ std::optional<EngineInput> LocalStream::TakeConcepts(
       input.prompts = *std::move(prompts);
     }
   }
-  if (tracks_ != nullptr) {
-    input.tracks = tracks_;
+  if (tracked_.tracks() != nullptr) {
+    input.tracks = tracked_.tracks();
+    input.takes_new_objects = core_.tracked_memory.Room().ok();
     for (EnginePrompt& prompt : input.prompts) {
       prompt.options.want_masks = true;
       prompt.options.mask_logits = true;
@@ -174,6 +175,7 @@ void LocalStream::FinishTurn(Claimed claimed,
   std::optional<VideoFrame>& frame = claimed.frame;
   if (frame.has_value() && output.ok()) {
     if (output->tracked.has_value()) {
+      tracked_.Measure();
       const absl::MutexLock lock(&mutex_);
       if (objects_.has_value()) {
         objects_->Analysed(frame->index, frame->image.width(),
@@ -252,6 +254,7 @@ void LocalStream::EncodeFrame(VideoFrame frame, const EngineOutput& output) {
           result.tracked_only =
               config_.objects.empty() && output.detections.empty();
         }
+        results.back().objects_not_taken = output.tracked->births_beyond_cap;
       }
       results.back().last_in_frame = true;
       results.back().timings = {frame.decode,  output.queue,

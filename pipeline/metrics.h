@@ -143,6 +143,8 @@ struct PipelineMetrics {
 
   // Streams.
   Gauge streams_active;
+  Gauge tracked_objects;
+  Gauge tracked_bytes;
   Counter streams_opened;
   Counter frames_in;
   Counter frames_answered;

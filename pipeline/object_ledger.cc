@@ -59,7 +59,8 @@ ObjectLedger::ObjectLedger(std::vector<GivenObject> first, int max_objects)
 }
 
 std::vector<PromptRejected> ObjectLedger::Update(PromptUpdate update,
-                                                 int64_t frame_index) {
+                                                 int64_t frame_index,
+                                                 const absl::Status& room) {
   std::vector<PromptRejected> rejected;
   // A change that the engine is being told stays as it is.
   const bool open = changes_.size() > (told_ ? 1 : 0) &&
@@ -68,7 +69,7 @@ std::vector<PromptRejected> ObjectLedger::Update(PromptUpdate update,
   Change& change = changes_.back();
   for (const int64_t id : update.drop) Drop(id, &change, &rejected);
   for (GivenObject& object : update.describe) {
-    Describe(std::move(object), &change, &rejected);
+    Describe(std::move(object), room, &change, &rejected);
   }
   Ask(std::move(update.preview), /*commit=*/false, &rejected);
   Ask(std::move(update.commit), /*commit=*/true, &rejected);
@@ -86,9 +87,14 @@ void ObjectLedger::Drop(int64_t id, Change* change,
   change->drop.insert(id);
 }
 
-void ObjectLedger::Describe(GivenObject object, Change* change,
+void ObjectLedger::Describe(GivenObject object, const absl::Status& room,
+                            Change* change,
                             std::vector<PromptRejected>* rejected) {
   const int64_t id = object.object_id;
+  if (!given_.contains(id) && !room.ok()) {
+    rejected->push_back(Rejected(id, room));
+    return;
+  }
   if (!given_.contains(id) && given_.size() >= max_objects_) {
     rejected->push_back(Rejected(
         id, WithReason(absl::InvalidArgumentError(absl::StrCat(

@@ -23,7 +23,8 @@ namespace sam3 {
 // Not thread-safe: its session guards it. Never blocks. What a client says in
 // vain comes back as PromptRejected: NOT_FOUND for objects that the stream does
 // not have and for questions that no frame can answer any more,
-// INVALID_ARGUMENT for one too many and for what does not lie on the frame.
+// INVALID_ARGUMENT for one too many and for what does not lie on the frame,
+// and why there is no room for a new one.
 class ObjectLedger {
  public:
   // A batch of questions about one frame.
@@ -37,8 +38,10 @@ class ObjectLedger {
   // `first` are effective from the first frame on.
   ObjectLedger(std::vector<GivenObject> first, int max_objects);
 
-  // Takes what `update` says of objects, effective from `frame_index` on.
-  std::vector<PromptRejected> Update(PromptUpdate update, int64_t frame_index);
+  // Takes what `update` says of objects, effective from `frame_index` on. New
+  // ones are refused with `room` unless that is OK.
+  std::vector<PromptRejected> Update(PromptUpdate update, int64_t frame_index,
+                                     const absl::Status& room);
 
   // What the engine is to be told with a frame of width x height pixels, but
   // for the tracks and the picture. Frames are told in order, one at a time,
@@ -74,7 +77,7 @@ class ObjectLedger {
   };
 
   void Drop(int64_t id, Change* change, std::vector<PromptRejected>* rejected);
-  void Describe(GivenObject object, Change* change,
+  void Describe(GivenObject object, const absl::Status& room, Change* change,
                 std::vector<PromptRejected>* rejected);
   void Ask(std::vector<GivenObject> objects, bool commit,
            std::vector<PromptRejected>* rejected);

@@ -16,6 +16,7 @@
 #include "pipeline/metrics.h"
 #include "pipeline/segmenter_factory.h"
 #include "pipeline/thread_pool.h"
+#include "pipeline/tracked_memory.h"
 
 namespace sam3 {
 
@@ -32,6 +33,7 @@ struct PipelineCore {
         metrics(counted),
         cache(chosen.image_cache_bytes, counted),
         logits(chosen.logits_cache_bytes, counted),
+        tracked_memory(chosen.max_tracked_bytes, counted),
         scheduler({.max_queued_jobs = chosen.max_queued_jobs,
                    .max_queued_bytes = chosen.max_queued_bytes,
                    .max_batch_images = chosen.max_batch_images,
@@ -62,6 +64,7 @@ struct PipelineCore {
   PipelineMetrics& metrics;
   EmbeddingCache cache;
   LogitsCache logits;
+  TrackedMemory tracked_memory;
   BatchScheduler scheduler;
   const std::unique_ptr<HostResolver> resolver;
   const UrlFetcher fetcher;

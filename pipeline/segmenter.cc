@@ -240,6 +240,9 @@ class LocalSegmenter final : public Segmenter {
       const absl::Status allowed = core_.live_source->Check(config.url);
       if (!allowed.ok()) return WithField(allowed, "config.url");
     }
+    if (config.track.has_value()) {
+      SAM3_RETURN_IF_ERROR(core_.tracked_memory.Room());
+    }
     SAM3_ASSIGN_OR_RETURN(auto ticket, admission_.AdmitStream());
     return streams_.Open(std::move(config), std::move(context), listener,
                          std::move(ticket));

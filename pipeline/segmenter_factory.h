@@ -71,6 +71,10 @@ struct SegmenterOptions {
   // measured capacity can serve with `min_stream_fps` analysed frames a second
   // each (but always one).
   int max_streams = 128;
+
+  // What the objects that all streams follow may hold of the device's memory;
+  // beyond it new ones are not taken.
+  size_t max_tracked_bytes = size_t{4} << 30;
   double min_stream_fps = 1.0;
 
   // Largest pushed frame, encoded; a larger one is refused. A few of them wait

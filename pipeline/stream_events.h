@@ -86,6 +86,8 @@ struct FrameResult {
   bool discontinuity = false;
   std::vector<TrackEvent> object_events = {};
   bool tracked_only = false;  // no detector ran
+  // New objects that there was no room for; set on the last result of a frame.
+  int objects_not_taken = 0;
 };
 
 // A run of frames that will get no result.

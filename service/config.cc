@@ -184,6 +184,10 @@ class SettingsBuilder {
             [&](int n) {
               options.image_cache_bytes = static_cast<size_t>(n) << 20;
             });
+    Bounded("limits.tracked_objects_mb", limits.tracked_objects_mb(), 1,
+            1 << 20, [&](int n) {
+              options.max_tracked_bytes = static_cast<size_t>(n) << 20;
+            });
     Bounded("limits.max_frame_mb", limits.max_frame_mb(), 1, 1024, [&](int n) {
       options.max_frame_bytes = static_cast<size_t>(n) << 20;
     });
@@ -385,6 +389,8 @@ std::string PrintServerSettings(const ServerSettings& settings) {
       static_cast<int>(settings.server.limits.max_message_bytes >> 20));
   limits->set_max_frame_mb(
       static_cast<int>(settings.segmenter.max_frame_bytes >> 20));
+  limits->set_tracked_objects_mb(
+      static_cast<int>(settings.segmenter.max_tracked_bytes >> 20));
   limits->set_receive_memory_mb(
       static_cast<int>(settings.server.receive_memory_bytes >> 20));
   if (settings.server.max_connection_age != absl::InfiniteDuration()) {

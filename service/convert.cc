@@ -190,6 +190,7 @@ struct EventWriter {
     result->set_last_in_frame(event.last_in_frame);
     result->set_discontinuity(event.discontinuity);
     result->set_tracked_only(event.tracked_only);
+    result->set_objects_not_taken_count(event.objects_not_taken);
     if (event.last_in_frame) {
       *result->mutable_timings() = ToProto(event.timings);
     }

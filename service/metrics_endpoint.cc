@@ -329,6 +329,10 @@ class ServerNumbers {
     const PipelineMetrics& m = metrics_;
     out->Value("sam3_streams_active", "Open streams.",
                static_cast<double>(m.streams_active.value()));
+    out->Value("sam3_tracked_objects", "Objects that streams follow.",
+               static_cast<double>(m.tracked_objects.value()));
+    out->Value("sam3_tracked_bytes", "Device memory of these objects.",
+               static_cast<double>(m.tracked_bytes.value()));
     out->Count("sam3_streams_opened_total", "Streams opened.",
                m.streams_opened.value());
     out->Count("sam3_frames_in_total", "Frames that came in.",

@@ -30,15 +30,16 @@ std::vector<float> AsPrompt(std::vector<float> logits) {
 }  // namespace
 
 ConceptFrame::ConceptFrame(int64_t frame, int width, int height,
-                           absl::Span<const TrackedPrompt> prompts,
+                           const TrackItem& item,
                            std::vector<PropagatedObject> objects,
                            TrackTable* table)
     : width_(width),
       height_(height),
-      prompts_(prompts.begin(), prompts.end()),
+      prompts_(item.prompts),
       objects_(WithoutHoles(std::move(objects), width, height)) {
   FrameInput input;
   input.frame = frame;
+  input.takes_new = item.takes_new;
   for (const TrackedPrompt& prompt : prompts_) {
     input.detected = prompt.found != nullptr;
     if (!input.detected) continue;

@@ -24,10 +24,10 @@ struct PropagatedObject {
 // Threads: one. Does not block. Detections are borrowed and must outlive it.
 class ConceptFrame {
  public:
-  // `objects` are all of the table's, in its order. All masks are width x
-  // height. Brings the table up to date.
-  ConceptFrame(int64_t frame, int width, int height,
-               absl::Span<const TrackedPrompt> prompts,
+  // The item's tracks and picture are not looked at. `objects` are all of the
+  // table's, in its order. All masks are width x height. Brings the table up to
+  // date.
+  ConceptFrame(int64_t frame, int width, int height, const TrackItem& item,
                std::vector<PropagatedObject> objects, TrackTable* table);
   ConceptFrame(const ConceptFrame&) = delete;
   ConceptFrame& operator=(const ConceptFrame&) = delete;

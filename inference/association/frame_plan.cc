@@ -118,8 +118,9 @@ std::vector<int> FramePlanner::Match() {
   if (!input_.detected) return {};
   const Matches matches =
       MatchDetections(detections_, scores_, tracks_, options_);
-  const int room =
-      options_.max_objects - static_cast<int>(input_.tracks.size());
+  const int room = input_.takes_new ? options_.max_objects -
+                                          static_cast<int>(input_.tracks.size())
+                                    : 0;
   std::vector<int> births = CapBirths(matches.births, scores_, room);
   plan_.births_beyond_cap =
       static_cast<int>(matches.births.size() - births.size());

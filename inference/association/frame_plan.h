@@ -35,6 +35,8 @@ struct FrameInput {
   // False: nobody looked for detections, so that there are none and their
   // absence says nothing. Not in the reference.
   bool detected = true;
+  // False: no detection becomes an object. Not in the reference.
+  bool takes_new = true;
 };
 
 // A detection, as its index in FrameInput::detections, and an object.
@@ -88,7 +90,7 @@ struct ObjectOutput {
 struct FramePlan {
   // New objects: their detection's mask prompts the tracker.
   std::vector<ObjectDetection> births;
-  // Detections that would be objects but for max_objects.
+  // Detections that would be objects but for max_objects or takes_new.
   int births_beyond_cap = 0;
   // Objects that the tracker drops; nothing else mentions them but `events`.
   std::vector<int64_t> removals;

@@ -60,7 +60,7 @@ class FrameStep {
                 return a.id < b.id;
               });
     const int side = config_.mask_size();
-    const ConceptFrame frame(tracks_.frames, side, side, item_.prompts,
+    const ConceptFrame frame(tracks_.frames, side, side, item_,
                              std::move(objects), &table_);
     Remember(head, all, frame);
     Describe(head, frame);

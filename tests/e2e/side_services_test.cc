@@ -206,6 +206,8 @@ TEST_F(SideServicesTest, MetricsTellWhatHappened) {
           "sam3_stage_seconds_bucket",
           "sam3_engine_busy_seconds_total",
           "sam3_streams_active 0",
+          "sam3_tracked_objects 0",
+          "sam3_tracked_bytes 0",
           R"(sam3_frames_dropped_total{reason="stale"} 0)",
           "sam3_frame_age_seconds_count 0",
           "sam3_rss_bytes ",

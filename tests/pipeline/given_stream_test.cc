@@ -47,7 +47,7 @@ class GivenStreamTest : public testing::Test {
   void Open(std::vector<GivenObject> objects, TrackConfig track = {},
             FrameDelivery delivery = FrameDelivery::kEvery) {
     auto segmenter =
-        CreateSegmenter(MakeFakeModel(script_), {}, clock_, metrics_);
+        CreateSegmenter(MakeFakeModel(script_), options_, clock_, metrics_);
     ASSERT_THAT(segmenter, IsOk());
     segmenter_ = *std::move(segmenter);
     StreamConfig config;
@@ -112,6 +112,7 @@ class GivenStreamTest : public testing::Test {
   static ColouredArea Red(int x, int y = 16) { return {"red", x, y, 24, 24}; }
   static ColouredArea Blue(int x, int y = 80) { return {"blue", x, y, 24, 24}; }
 
+  SegmenterOptions options_;
   RealClock clock_;
   PipelineMetrics metrics_;
   const std::shared_ptr<FakeEngineScript> script_ =
@@ -140,6 +141,21 @@ TEST_F(GivenStreamTest, ObjectsAreFollowedWithoutADetector) {
   EXPECT_EQ(script_->frames_tracked, 10);
   EXPECT_EQ(script_->pairs_grounded, grounded);
   EXPECT_EQ(script_->images_encoded, encoded + 10);
+}
+
+TEST_F(GivenStreamTest, WithoutMemoryForMoreObjectsNoneIsAdded) {
+  options_.max_tracked_bytes = 1;
+  Open({Clicked(1, 20, 20)});
+  Show({Red(16), Blue(80)});
+  session_->UpdatePrompts({.describe = {Clicked(2, 90, 90)}});
+  const auto rejected = Next<PromptRejected>();
+  EXPECT_EQ(rejected.prompt_id, "2");
+  EXPECT_THAT(rejected.status, StatusIs(absl::StatusCode::kResourceExhausted,
+                                        "limits.tracked_objects_mb"));
+  // What is followed may still be corrected.
+  session_->UpdatePrompts({.describe = {Clicked(1, 90, 90)}});
+  EXPECT_THAT(Show({Red(16), Blue(80)}).boxes,
+              ElementsAre(Pair(1, Box{80, 80, 104, 104})));
 }
 
 TEST_F(GivenStreamTest, AMaskOfTheFramesSizeDescribesAnObject) {

@@ -7,9 +7,11 @@
 #include <optional>
 
 #include "inference/fake_engine.h"
+#include "pipeline/error_reason.h"
 #include "pipeline/segmenter_factory.h"
 #include "pipeline/track_encoder.h"
 #include "pipeline/track_options.h"
+#include "tests/support/eventually.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/synthetic_picture.h"
 #include "tests/support/waiting_listener.h"
@@ -26,6 +28,7 @@ struct Told {
   std::map<int64_t, TrackPhase> objects;
   std::vector<std::pair<int64_t, TrackPhase>> events;
   bool tracked_only = false;
+  int not_taken = 0;
 };
 
 class TrackTest : public testing::Test {
@@ -36,7 +39,7 @@ class TrackTest : public testing::Test {
 
   void Open(TrackConfig track, const std::vector<std::string>& texts) {
     auto segmenter =
-        CreateSegmenter(MakeFakeModel(script_), {}, clock_, metrics_);
+        CreateSegmenter(MakeFakeModel(script_), options_, clock_, metrics_);
     ASSERT_THAT(segmenter, IsOk());
     segmenter_ = *std::move(segmenter);
     StreamConfig config;
@@ -81,6 +84,7 @@ class TrackTest : public testing::Test {
       if (result == nullptr) continue;
       Told& of_prompt = told[result->result.prompt_id];
       of_prompt.tracked_only = result->tracked_only;
+      of_prompt.not_taken = result->objects_not_taken;
       for (const Instance& instance : result->result.instances) {
         EXPECT_TRUE(instance.object_id.has_value());
         EXPECT_GT(instance.area, 0);
@@ -96,6 +100,7 @@ class TrackTest : public testing::Test {
 
   static ColouredArea Red(int x, int y = 16) { return {"red", x, y, 24, 24}; }
 
+  SegmenterOptions options_;
   RealClock clock_;
   PipelineMetrics metrics_;
   const std::shared_ptr<FakeEngineScript> script_ =
@@ -128,6 +133,35 @@ TEST_F(TrackTest, AShapeNeedNotFillTheCornersOfItsBox) {
         Show({{"red", 40, 16, 24, 24}, {"red", 16, 40, 48, 24}})["red"];
     EXPECT_THAT(told.objects, ElementsAre(Pair(0, TrackPhase::kConfirmed)));
   }
+}
+
+TEST_F(TrackTest, WithoutMemoryForMoreObjectsKnownOnesGoOn) {
+  options_.max_tracked_bytes = 1;
+  Open({}, {"red"});
+  EXPECT_EQ(Show({Red(40)})["red"].not_taken, 0);
+  EXPECT_EQ(metrics_.tracked_objects.value(), 1);
+  EXPECT_GT(metrics_.tracked_bytes.value(), 0);
+  const Told told = Show({Red(44), Red(16, 90)})["red"];
+  EXPECT_THAT(told.objects, ElementsAre(Pair(0, TrackPhase::kConfirmed)));
+  EXPECT_EQ(told.not_taken, 1);
+  // Nor does another stream begin, until there is room.
+  StreamConfig config;
+  config.track.emplace();
+  config.prompts.push_back(Prompt("red"));
+  const auto context =
+      std::make_shared<RequestContext>("id", "", absl::InfiniteFuture());
+  WaitingListener listener;
+  const auto refused = segmenter_->OpenStream(config, context, &listener);
+  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kResourceExhausted,
+                                "the 1 objects that streams follow"));
+  EXPECT_EQ(ReasonOf(refused.status()), reason::kOverloaded);
+  session_->Detach();
+  session_.reset();
+  EXPECT_TRUE(Eventually([&] { return metrics_.tracked_bytes.value() == 0; }));
+  EXPECT_EQ(metrics_.tracked_objects.value(), 0);
+  const auto taken = segmenter_->OpenStream(config, context, &listener);
+  ASSERT_THAT(taken, IsOk());
+  (*taken)->Detach();
 }
 
 TEST_F(TrackTest, WhatIsHiddenIsLostAndComesBackAsItself) {

@@ -64,6 +64,9 @@ class FrameResult:
     """On a stream that tracks, in the order in which they happened."""
     tracked_only: bool = False
     """No detector ran on this frame (`detect_every`)."""
+    objects_not_taken: int = 0
+    """Found, but there was no room for new objects: `max_objects`, or the
+    server's memory."""
 
     def to_detections(self) -> supervision.Detections:
         """As SegmentResult.to_detections."""
@@ -261,4 +264,4 @@ class EventReader:
             frame.frame_index, seconds_of(frame.start_offset), taken,
             frame.width_px, frame.height_px, results,
             timings_from_proto(frame.timings), frame.discontinuity, events,
-            frame.tracked_only)
+            frame.tracked_only, frame.objects_not_taken_count)

@@ -35,6 +35,10 @@ class FrameBuilder {
     input_.detected = false;
     return *this;
   }
+  FrameBuilder& TakeNothingNew() {
+    input_.takes_new = false;
+    return *this;
+  }
   FramePlan Plan(TrackTable* table) const { return PlanFrame(input_, table); }
 
  private:
@@ -255,6 +259,20 @@ TEST(PlanFrameTest, TheCapCountsWhatIsTracked) {
                              .Plan(&table);
   EXPECT_THAT(plan.births, ElementsAre(ObjectDetection{2, 1}));
   EXPECT_EQ(plan.births_beyond_cap, 2);
+}
+
+TEST(PlanFrameTest, NothingNewIsTakenWhereThereIsNoRoom) {
+  TrackTable table({});
+  TwoBirths(&table);
+  const FramePlan plan = FrameBuilder(1)
+                             .Detect(0.8f, Stripe(0, 100))
+                             .Detect(0.9f, Stripe(150, 160))
+                             .Propagate(0, Stripe(0, 100))
+                             .Propagate(1, Stripe(200, 300))
+                             .TakeNothingNew()
+                             .Plan(&table);
+  EXPECT_THAT(plan.births, IsEmpty());
+  EXPECT_EQ(plan.births_beyond_cap, 1);
 }
 
 // Track 0 is confirmed by detection 1 on this frame; its object score is given.

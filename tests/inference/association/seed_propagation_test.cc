@@ -56,8 +56,8 @@ class SeedPropagationTest : public testing::Test {
   // The whole frame, as an engine does it.
   ConceptFrame Frame(const Detections& found) {
     const TrackedPrompt tracked{0, &found};
-    return ConceptFrame(0, kStripePixels, 1, {&tracked, 1}, Propagate(found),
-                        &table_);
+    return ConceptFrame(0, kStripePixels, 1, {nullptr, nullptr, {tracked}},
+                        Propagate(found), &table_);
   }
 
   TrackTable table_{AssociationOptions{}};
