@@ -90,8 +90,15 @@ class LiveReader final : public VideoReader {
                                           [this] { OnStall(); }));
     bool new_connection = true;
     while (true) {
+      absl::StatusOr<std::optional<VideoPicture>> next = connection->Next();
+      if (absl::IsResourceExhausted(next.status()) && !new_connection) {
+        // Damage too can make a picture seem too large; a new connection will
+        // show which it was.
+        return SourceFailed(SourceFailure::kCodecUnsupported,
+                            next.status().message());
+      }
       SAM3_ASSIGN_OR_RETURN(std::optional<VideoPicture> picture,
-                            connection->Next());
+                            std::move(next));
       if (!picture.has_value()) return absl::OkStatus();
       TellChanges(*picture, connection->frame_rate());
       const absl::Time now = clock_.Now();

@@ -15,9 +15,10 @@ namespace sam3 {
 
 // A reader of a live source that connects anew, up the ReconnectLadder, when
 // the connection fails or breaks, and tells the sink of every gap. It ends with
-// what no attempt would change: a refusal of the gate, a picture that is too
-// large, and before the first picture also a source that is not there, wants
-// another password, or cannot be believed or decoded. Takes no bytes.
+// what no attempt would change: a refusal of the gate, a connection whose first
+// picture is too large, and before the first picture also a source that is not
+// there, wants another password, or cannot be believed or decoded. Takes no
+// bytes.
 //
 // The sink gets SourceOpened() with the first picture only, then kStalled,
 // kReconnecting and kBack events as they happen; the offsets of its frames

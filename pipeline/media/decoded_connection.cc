@@ -53,6 +53,8 @@ class DecodedConnection final : public LiveConnection {
       decoder_ = *std::move(decoder);
       return absl::OkStatus();
     }
+    // Known, whatever became of the input meanwhile.
+    if (absl::IsResourceExhausted(decoder.status())) return decoder.status();
     // Without bytes nobody can decode; the cause comes first.
     SAM3_RETURN_IF_ERROR(input_->status());
     if (absl::IsOutOfRange(decoder.status())) {

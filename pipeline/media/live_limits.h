@@ -12,7 +12,8 @@ struct LiveLimits {
   // From the first look-up of its name to its first bytes of video, redirects
   // included.
   absl::Duration open_timeout = absl::Seconds(10);
-  // Without a byte: the client is told, and later the connection is given up.
+  // Without a byte: the client has been told by then, and later the connection
+  // is given up.
   absl::Duration stall_after = absl::Seconds(2);
   absl::Duration give_up_after = absl::Seconds(8);
   // To the first picture and from one to the next, however many bytes come;

@@ -9,6 +9,13 @@
 #include "pipeline/source_failure.h"
 
 namespace sam3 {
+namespace {
+
+// Part of the time until a stall is told. What is left is for a wait's slice
+// and for the way to the client, who is to know by then.
+constexpr double kStallPart = 0.95;
+
+}  // namespace
 
 LiveWait::LiveWait(const LiveLimits& limits, const RequestContext& context,
                    Clock& clock, std::function<void()> on_stall)
@@ -37,7 +44,7 @@ absl::Status LiveWait::Check() {
         absl::StrCat("nothing came for ",
                      absl::FormatDuration(limits_.give_up_after)));
   }
-  if (silence >= limits_.stall_after && !stalled_) {
+  if (silence >= kStallPart * limits_.stall_after && !stalled_) {
     stalled_ = true;
     on_stall_();
   }

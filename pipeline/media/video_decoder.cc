@@ -102,7 +102,7 @@ class FfmpegDecoder final : public VideoDecoder {
     // The end of the description was not that of the packets.
     if (description_ended_) io_->eof_reached = 0;
     description_ended_ = false;
-    code = avformat_find_stream_info(input_.get(), nullptr);
+    code = FindTracks();
     if (code < 0) {
       return Undecodable(absl::StrCat("the video's tracks cannot be read: ",
                                       FfmpegError(code)));
@@ -113,6 +113,7 @@ class FfmpegDecoder final : public VideoDecoder {
   absl::StatusOr<std::optional<VideoPicture>> Next() override {
     while (true) {
       if (interrupted_) return absl::CancelledError("interrupted");
+      SAM3_RETURN_IF_ERROR(refusal_);
       const int code = avcodec_receive_frame(codec_.get(), frame_.get());
       if (code == 0) {
         absl::StatusOr<VideoPicture> picture = Convert();
@@ -181,6 +182,18 @@ class FfmpegDecoder final : public VideoDecoder {
     input->flags |= AVFMT_FLAG_DISCARD_CORRUPT;
   }
 
+  // Pictures are decoded to learn what the header leaves out; the limit holds
+  // for them too.
+  int FindTracks() {
+    std::vector<AVDictionary*> options(input_->nb_streams);
+    for (AVDictionary*& track : options) {
+      av_dict_set_int(&track, "max_pixels", options_.limits.max_pixels, 0);
+    }
+    const int code = avformat_find_stream_info(input_.get(), options.data());
+    for (AVDictionary*& track : options) av_dict_free(&track);
+    return code;
+  }
+
   absl::Status OpenCodec() {
     const AVCodec* decoder = nullptr;
     track_ = av_find_best_stream(input_.get(), AVMEDIA_TYPE_VIDEO, -1, -1,
@@ -226,6 +239,24 @@ class FfmpegDecoder final : public VideoDecoder {
         reason::kMediaTooLarge);
   }
 
+  // A codec does not tell what is too large from what is damaged; the headers
+  // in the packet do.
+  absl::Status CheckRefused(const AVPacket& packet) const {
+    AVCodecParserContext* parser = av_parser_init(codec_->codec_id);
+    if (parser == nullptr) return absl::OkStatus();
+    parser->flags |= PARSER_FLAG_COMPLETE_FRAMES;
+    const UniqueCodec context(avcodec_alloc_context3(nullptr));
+    avcodec_parameters_to_context(context.get(),
+                                  input_->streams[track_]->codecpar);
+    uint8_t* parsed = nullptr;
+    int size = 0;
+    av_parser_parse2(parser, context.get(), &parsed, &size, packet.data,
+                     packet.size, AV_NOPTS_VALUE, AV_NOPTS_VALUE, 0);
+    const absl::Status status = CheckSize(parser->width, parser->height);
+    av_parser_close(parser);
+    return status;
+  }
+
   // Gives the decoder its next packet, or tells it that none will come.
   void Feed() {
     while (!draining_) {
@@ -240,9 +271,12 @@ class FfmpegDecoder final : public VideoDecoder {
       const bool ours = packet_->stream_index == track_;
       const int sent =
           ours ? avcodec_send_packet(codec_.get(), packet_.get()) : 0;
+      if (sent < 0 && sent != AVERROR(EAGAIN)) {
+        ++damaged_;
+        refusal_ = CheckRefused(*packet_);
+      }
       av_packet_unref(packet_.get());
       if (!ours) continue;
-      if (sent < 0 && sent != AVERROR(EAGAIN)) ++damaged_;
       return;
     }
   }
@@ -348,6 +382,8 @@ class FfmpegDecoder final : public VideoDecoder {
   int last_height_ = 0;
   bool draining_ = false;
   int64_t damaged_ = 0;
+  // Of a packet whose pictures are too large.
+  absl::Status refusal_;
   absl::Duration last_stamped_;
   absl::Duration first_offset_;
   // Pictures from the last stamped one on, itself included.

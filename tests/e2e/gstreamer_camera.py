@@ -1,9 +1,10 @@
 """An RTSP camera made of GStreamer's server: red pictures in H.264, and a user
 with a password who is asked for it by digest.
 
-    gstreamer_camera.py USER PASSWORD
+    gstreamer_camera.py USER PASSWORD [PORT]
 
-Prints its port and serves /live until its input ends. Exits with 77 when
+Prints its port, a free one unless it is given, and serves /live until its input
+ends. Exits with 77 when
 GStreamer is not there.
 """
 
@@ -27,13 +28,13 @@ LAUNCH = ("( videotestsrc is-live=true pattern=red "
 
 
 def main() -> None:
-    user, password = sys.argv[1:]
+    user, password = sys.argv[1:3]
     Gst.init(None)
     if Gst.ElementFactory.find("x264enc") is None:
         sys.exit(77)
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
-    server.set_service("0")
+    server.set_service(sys.argv[3] if len(sys.argv) > 3 else "0")
     token = GstRtspServer.RTSPToken()
     token.set_string(GstRtspServer.RTSP_TOKEN_MEDIA_FACTORY_ROLE, "user")
     auth = GstRtspServer.RTSPAuth()

@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "inference/base/status_macros.h"
 
@@ -18,7 +19,11 @@ grpc::Status SendBytes(const std::shared_ptr<grpc::Channel>& channel,
                        std::chrono::seconds(30));
   grpc::CompletionQueue queue;
   const auto call = stub.PrepareCall(
-      &context, absl::StrCat("/sam3.v1.SegmentationService/", method), &queue);
+      &context,
+      absl::StartsWith(method, "/")
+          ? method
+          : absl::StrCat("/sam3.v1.SegmentationService/", method),
+      &queue);
   const auto wait = [&queue] {
     void* tag = nullptr;
     bool ok = false;

@@ -14,6 +14,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "pipeline/media/url_failure.h"
+#include "tests/pipeline/collecting_sink.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/synthetic_picture.h"
@@ -112,63 +113,6 @@ class ScriptedSource final : public LiveSource {
   Clock& clock_;
   mutable absl::Mutex mutex_;
   mutable std::vector<absl::Time> times_ ABSL_GUARDED_BY(mutex_);
-};
-
-struct PublishedFrame {
-  absl::Duration offset;
-  bool discontinuity = false;
-};
-
-class CollectingSink final : public FrameSink {
- public:
-  void SourceOpened(const SourceFacts& facts) override {
-    const absl::MutexLock lock(&mutex_);
-    kinds_.push_back(SourceEventKind::kOpened);
-    facts_ = facts;
-  }
-  bool Publish(DecodedFrame frame) override {
-    const absl::MutexLock lock(&mutex_);
-    frames_.push_back({frame.start_offset, frame.discontinuity});
-    return true;
-  }
-  void ReportSource(SourceEvent event) override {
-    const absl::MutexLock lock(&mutex_);
-    kinds_.push_back(event.kind);
-    events_.push_back(std::move(event));
-  }
-  void SourceEnded(absl::Status status) override {
-    const absl::MutexLock lock(&mutex_);
-    end_ = std::move(status);
-  }
-
-  std::optional<absl::Status> end() const {
-    const absl::MutexLock lock(&mutex_);
-    return end_;
-  }
-  std::vector<SourceEventKind> kinds() const {
-    const absl::MutexLock lock(&mutex_);
-    return kinds_;
-  }
-  std::vector<SourceEvent> events() const {
-    const absl::MutexLock lock(&mutex_);
-    return events_;
-  }
-  std::vector<PublishedFrame> frames() const {
-    const absl::MutexLock lock(&mutex_);
-    return frames_;
-  }
-  SourceFacts facts() const {
-    const absl::MutexLock lock(&mutex_);
-    return facts_;
-  }
-
- private:
-  mutable absl::Mutex mutex_;
-  std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
-  std::vector<SourceEventKind> kinds_ ABSL_GUARDED_BY(mutex_);
-  std::vector<SourceEvent> events_ ABSL_GUARDED_BY(mutex_);
-  std::vector<PublishedFrame> frames_ ABSL_GUARDED_BY(mutex_);
-  SourceFacts facts_ ABSL_GUARDED_BY(mutex_);
 };
 
 class LiveReaderTest : public testing::Test {
@@ -332,6 +276,21 @@ TEST_F(LiveReaderTest, ARefusalOfTheGateEndsTheStreamLaterToo) {
                {UrlFailed(UrlFailure::kAddress, "not public")}});
   EXPECT_THAT(*sink_.end(),
               StatusIs(absl::StatusCode::kPermissionDenied, "not public"));
+}
+
+TEST_F(LiveReaderTest, PicturesThatBecomeTooLargeEndTheStreamWhenTheyStaySo) {
+  const absl::Status large = absl::ResourceExhaustedError("too large");
+  RunToTheEnd({{Picture{absl::Seconds(0)}, large},
+               {Picture{absl::Seconds(0)}, large},
+               {large}});
+  EXPECT_THAT(*sink_.end(),
+              StatusIs(absl::StatusCode::kResourceExhausted, "too large"));
+  EXPECT_THAT(
+      sink_.kinds(),
+      ElementsAre(SourceEventKind::kOpened, SourceEventKind::kReconnecting,
+                  SourceEventKind::kBack, SourceEventKind::kReconnecting));
+  EXPECT_EQ(sink_.events()[0].failure, SourceFailure::kCodecUnsupported);
+  EXPECT_EQ(source_->times().size(), 3u);
 }
 
 TEST_F(LiveReaderTest, PicturesOfAnotherSizeAreTold) {

@@ -29,28 +29,41 @@ LoopbackListener::~LoopbackListener() {
   ::shutdown(listener_, SHUT_RDWR);
   acceptor_.join();
   ::close(listener_);
-  std::vector<std::thread> threads;
+  const auto all_closed = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return open_.empty();
+  };
+  Connections closed;
   {
     const absl::MutexLock lock(&mutex_);
-    for (const int socket : sockets_) ::shutdown(socket, SHUT_RDWR);
-    threads.swap(threads_);
+    for (const Connection& open : open_) ::shutdown(open.socket, SHUT_RDWR);
+    mutex_.Await(absl::Condition(&all_closed));
+    closed.swap(closed_);
   }
-  for (std::thread& thread : threads) thread.join();
-  const absl::MutexLock lock(&mutex_);
-  for (const int socket : sockets_) ::close(socket);
+  for (Connection& connection : closed) connection.thread.join();
 }
 
 void LoopbackListener::Accept() {
   while (true) {
     const int socket = ::accept(listener_, nullptr, nullptr);
     if (socket < 0) return;
-    const absl::MutexLock lock(&mutex_);
-    sockets_.push_back(socket);
-    threads_.emplace_back([this, socket] {
-      serve_(socket);
-      ::shutdown(socket, SHUT_RDWR);
-    });
+    Connections closed;
+    {
+      const absl::MutexLock lock(&mutex_);
+      closed.swap(closed_);
+      const auto added = open_.insert(open_.end(), Connection());
+      added->socket = socket;
+      added->thread = std::thread([this, added] { Serve(added); });
+    }
+    for (Connection& connection : closed) connection.thread.join();
   }
+}
+
+void LoopbackListener::Serve(Connections::iterator connection) {
+  serve_(connection->socket);
+  ::shutdown(connection->socket, SHUT_RDWR);
+  const absl::MutexLock lock(&mutex_);
+  ::close(connection->socket);
+  closed_.splice(closed_.end(), open_, connection);
 }
 
 }  // namespace sam3

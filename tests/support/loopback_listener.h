@@ -1,8 +1,8 @@
 #pragma once
 
 #include <functional>
+#include <list>
 #include <thread>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -13,7 +13,7 @@ namespace sam3 {
 class LoopbackListener {
  public:
   // `serve` gets each connection's socket, in the connection's thread; the
-  // socket is shut down when it returns.
+  // socket is closed and the thread ends when it returns.
   explicit LoopbackListener(std::function<void(int socket)> serve);
   // Shuts all sockets down and waits for `serve`.
   ~LoopbackListener();
@@ -23,14 +23,22 @@ class LoopbackListener {
   int port() const { return port_; }
 
  private:
+  struct Connection {
+    int socket = -1;
+    std::thread thread;
+  };
+  using Connections = std::list<Connection>;
+
   void Accept();
+  void Serve(Connections::iterator connection);
 
   const std::function<void(int socket)> serve_;
   int listener_ = -1;
   int port_ = 0;
   absl::Mutex mutex_;
-  std::vector<int> sockets_ ABSL_GUARDED_BY(mutex_);
-  std::vector<std::thread> threads_ ABSL_GUARDED_BY(mutex_);
+  Connections open_ ABSL_GUARDED_BY(mutex_);
+  // Whose threads have only to be joined.
+  Connections closed_ ABSL_GUARDED_BY(mutex_);
   std::thread acceptor_;
 };
 
