@@ -169,6 +169,13 @@ TEST_F(ResumeTokensTest, TheyAreOneKeys) {
                    absl::StatusCode::kPermissionDenied);
   }
   EXPECT_THAT(Take(tokens_, tokens_.Issue(SomeState(), ""), ""), IsOk());
+  // Whatever else is wrong with it, that is not theirs to know.
+  const ResumeTokens other(Fleet(kSecret, "another"), clock_);
+  clock_.Advance(absl::Hours(1));
+  const auto taken = Take(other, token, "bob");
+  ExpectRejected(taken, absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(taken.status().message(),
+            "config.resume_token: is of a stream of another API key");
 }
 
 TEST_F(ResumeTokensTest, TheyAreOneModels) {
