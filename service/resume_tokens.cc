@@ -120,6 +120,10 @@ absl::Status CheckConfig(const v1::StreamConfig& config) {
     violations.push_back(
         {"config.prompts", "must be empty: resume_token brings them"});
   }
+  if (!config.objects().empty()) {
+    violations.push_back(
+        {"config.objects", "must be empty: resume_token brings prompts"});
+  }
   if (config.task() == v1::StreamConfig::TASK_DETECT) {
     violations.push_back(
         {"config.task", "must be TASK_TRACK with resume_token"});
