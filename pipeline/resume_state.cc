@@ -106,6 +106,9 @@ absl::StatusOr<TrackSeeds> MakeTrackSeeds(const ResumeState& state,
         object.prompt >= static_cast<int>(state.prompts.size())) {
       return Senseless(object.id, "has no prompt");
     }
+    if (!(object.score >= 0 && object.score <= 1)) {
+      return Senseless(object.id, "has a score that is no probability");
+    }
     least_id = object.id + 1;
     SAM3_ASSIGN_OR_RETURN(TrackSeed seed, MakeSeed(object, mask_size));
     seeds.objects.push_back(std::move(seed));

@@ -46,7 +46,7 @@ void KeepLargestMasks(size_t max_bytes, std::vector<ResumeObject>* objects);
 // What an engine with masks of that side goes on with; boxes without a mask are
 // filled. INVALID_ARGUMENT (RESUME_REJECTED) for a state that makes no sense:
 // another size, ids that do not ascend below the next one, a prompt that is not
-// there, a box or a mask that does not fit.
+// there, a score that is no probability, a box or a mask that does not fit.
 absl::StatusOr<TrackSeeds> MakeTrackSeeds(const ResumeState& state,
                                           int mask_size);
 

@@ -120,6 +120,10 @@ absl::Status CheckConfig(const v1::StreamConfig& config) {
     violations.push_back(
         {"config.prompts", "must be empty: resume_token brings them"});
   }
+  if (!config.objects().empty()) {
+    violations.push_back(
+        {"config.objects", "must be empty: resume_token brings prompts"});
+  }
   if (config.task() == v1::StreamConfig::TASK_DETECT) {
     violations.push_back(
         {"config.task", "must be TASK_TRACK with resume_token"});
@@ -192,6 +196,11 @@ absl::StatusOr<ResumeState> ResumeTokens::TakeOver(
         "config.resume_token: was changed, or signed with another secret; "
         "servers that share streams need the same --resume-secret-file"));
   }
+  // First, so that nobody is told what else is wrong with another's.
+  if (payload.key_id() != key_id) {
+    return Rejected(absl::PermissionDeniedError(
+        "config.resume_token: is of a stream of another API key"));
+  }
   const absl::Duration age =
       clock_.Now() - absl::FromUnixMillis(payload.issued_at_ms());
   if (age > options_.valid_for || age < -options_.valid_for) {
@@ -200,10 +209,6 @@ absl::StatusOr<ResumeState> ResumeTokens::TakeOver(
         absl::FormatDuration(absl::Trunc(age, absl::Seconds(1))),
         " old, and good for ", absl::FormatDuration(options_.valid_for),
         "; open the stream with its prompts")));
-  }
-  if (payload.key_id() != key_id) {
-    return Rejected(absl::PermissionDeniedError(
-        "config.resume_token: is of a stream of another API key"));
   }
   if (payload.model_fingerprint() != options_.model_fingerprint) {
     return Rejected(absl::FailedPreconditionError(absl::StrCat(

@@ -45,8 +45,9 @@ class ResumeTokens {
   // the rest; prompts in the state are left to whoever validates them.
   // INVALID_ARGUMENT when the configuration says more than goes with a token,
   // or, with RESUME_REJECTED as all others, for bytes that no server of the
-  // fleet has signed; FAILED_PRECONDITION when it is too old or of another
-  // model, PERMISSION_DENIED when it is another key's.
+  // fleet has signed; PERMISSION_DENIED when it is another key's, whatever else
+  // is wrong with it; FAILED_PRECONDITION when it is too old or of another
+  // model.
   absl::StatusOr<ResumeState> TakeOver(absl::string_view key_id,
                                        v1::StreamConfig* config) const;
 

@@ -15,9 +15,10 @@ constexpr float kOutside = -10.0f;
 constexpr float kPrompted = 0.5f;
 
 std::vector<PropagatedObject> WithoutHoles(
-    std::vector<PropagatedObject> objects, int width, int height) {
+    std::vector<PropagatedObject> objects, int width, int height,
+    int max_area) {
   for (PropagatedObject& object : objects) {
-    FillHoles(width, height, kFilledHoleArea, absl::MakeSpan(object.logits));
+    FillHoles(width, height, max_area, absl::MakeSpan(object.logits));
   }
   return objects;
 }
@@ -35,8 +36,10 @@ ConceptFrame::ConceptFrame(int64_t frame, int width, int height,
                            TrackTable* table)
     : width_(width),
       height_(height),
+      fill_hole_area_(table->options().fill_hole_area),
       prompts_(item.prompts),
-      objects_(WithoutHoles(std::move(objects), width, height)) {
+      objects_(
+          WithoutHoles(std::move(objects), width, height, fill_hole_area_)) {
   FrameInput input;
   input.frame = frame;
   input.takes_new = item.takes_new;
@@ -130,7 +133,7 @@ std::vector<float> ConceptFrame::OutputLogits(
   std::vector<float> logits =
       detections_[static_cast<size_t>(output.detection)]->mask.values;
   if (output.source == MaskSource::kFilledDetection) {
-    FillHoles(width_, height_, kFilledHoleArea, absl::MakeSpan(logits));
+    FillHoles(width_, height_, fill_hole_area_, absl::MakeSpan(logits));
   }
   return logits;
 }

@@ -52,6 +52,7 @@ class ConceptFrame {
 
   const int width_;
   const int height_;
+  const int fill_hole_area_;
   const std::vector<TrackedPrompt> prompts_;
   const std::vector<PropagatedObject> objects_;  // holes filled
   // In the reference's order: prompt after prompt, each by query index.

@@ -4,10 +4,6 @@
 
 namespace sam3 {
 
-// Largest hole and largest speck, in pixels at the model's low resolution, that
-// the reference fills and wipes.
-inline constexpr int kFilledHoleArea = 16;
-
 // Fills small holes and then wipes small specks of one mask, in place.
 // Connected components of pixels at or below 0 that have at most `max_area`
 // pixels become +0.1, whether or not they are enclosed; then components above 0

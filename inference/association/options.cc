@@ -65,6 +65,7 @@ absl::Status ValidateAssociationOptions(const AssociationOptions& options) {
               kLargestCount);
   check.Count("recondition_period_frames", options.recondition_period_frames, 0,
               kLargestCount);
+  check.Count("fill_hole_area", options.fill_hole_area, 0, kLargestCount);
   return check.Take();
 }
 

@@ -84,6 +84,11 @@ struct AssociationOptions {
   // Least share of its area that a mask must keep where masks of one prompt
   // compete for pixels; below, memory is told that the object is absent.
   float memory_area_share = 0.3f;
+
+  // Area in pixels, at the model's low resolution, of the largest holes that
+  // are filled in masks and of the largest specks that are wiped off them; 0:
+  // none.
+  int fill_hole_area = 16;
 };
 
 // kInvalidArgument naming every field that is out of its range.

@@ -17,6 +17,7 @@ namespace {
 
 constexpr size_t kReadBytes = 16 << 10;
 constexpr size_t kMaxHeaderBytes = 8 << 10;
+constexpr size_t kMaxLineEndBytes = 2;
 
 // Behind the delimiter's line, in a part's headers; nothing when they do not
 // tell it.
@@ -106,7 +107,7 @@ absl::StatusOr<std::optional<std::string>> MultipartReader::Body(
 
 absl::StatusOr<std::optional<std::string>>
 MultipartReader::BodyUpToDelimiter() {
-  const auto end = Find(delimiter_, 0, max_part_bytes_);
+  const auto end = Find(delimiter_, 0, max_part_bytes_ + kMaxLineEndBytes);
   if (!end.has_value()) {
     if (ended_) return std::optional<std::string>();
     return TooLong("has");
@@ -116,6 +117,7 @@ MultipartReader::BodyUpToDelimiter() {
   while (absl::ConsumeSuffix(&body, "-")) {
   }
   if (!absl::ConsumeSuffix(&body, "\r\n")) absl::ConsumeSuffix(&body, "\n");
+  if (body.size() > max_part_bytes_) return TooLong("has");
   std::string out(body);
   buffer_.erase(0, *end);
   return std::optional<std::string>(std::move(out));
@@ -133,8 +135,10 @@ std::optional<size_t> MultipartReader::Find(absl::string_view text, size_t from,
   size_t at = from;
   while (true) {
     const size_t found = buffer_.find(text.data(), at, text.size());
-    if (found != std::string::npos) return found;
-    if (buffer_.size() > from + max_bytes) return std::nullopt;
+    if (found != std::string::npos) {
+      return found - from <= max_bytes ? std::optional(found) : std::nullopt;
+    }
+    if (buffer_.size() >= from + max_bytes + text.size()) return std::nullopt;
     // A match may begin at the end of what is there.
     at = std::max(from,
                   buffer_.size() - std::min(buffer_.size(), text.size() - 1));

@@ -34,8 +34,8 @@ class MultipartReader {
  private:
   // More bytes at the end of the buffer; false when there are none.
   bool Fill();
-  // Where `text` begins, reading on as needed; nothing at the end, or once
-  // `max_bytes` do not contain it.
+  // Where `text` begins, reading on as needed; nothing at the end, or when it
+  // does not begin within `max_bytes` of `from`, however the bytes arrive.
   std::optional<size_t> Find(absl::string_view text, size_t from,
                              size_t max_bytes);
   absl::Status TooLong(absl::string_view what) const;

@@ -70,6 +70,7 @@ absl::Status ParseHead(absl::string_view head, RtspMessage* out) {
 }
 
 // Where the headers end and where the body begins.
+constexpr size_t kMaxHeadEndBytes = 4;
 struct HeadEnd {
   size_t head = 0;
   size_t body = 0;
@@ -125,7 +126,12 @@ absl::StatusOr<std::optional<RtspItem>> RtspParser::NextMessage() {
   if (buffer_.empty()) return std::optional<RtspItem>();
   if (buffer_[0] == '$') return Next();
   const std::optional<HeadEnd> end = FindHeadEnd(buffer_);
-  if ((end.has_value() ? end->head : buffer_.size()) > max_message_bytes_) {
+  // What may belong to the end does not count, so that a message is refused or
+  // not however it is cut.
+  const size_t least_head =
+      std::max(buffer_.find_last_not_of("\r\n") + 1,
+               buffer_.size() - std::min(buffer_.size(), kMaxHeadEndBytes - 1));
+  if ((end.has_value() ? end->head : least_head) > max_message_bytes_) {
     return NoRtsp("the headers of an RTSP message are too long");
   }
   if (!end.has_value()) {

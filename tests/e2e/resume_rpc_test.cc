@@ -1,22 +1,29 @@
 // Streams that go on: on another server when theirs stops, and on another
-// connection when theirs has come of age. Over real sockets.
+// connection when theirs has come of age; and who may not go on with them. Over
+// real sockets.
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
+#include <map>
 #include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "service/keys/authenticator.h"
+#include "service/resume_tokens.h"
 #include "tests/e2e/server_fixture.h"
+#include "tests/support/fake_clock.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/synthetic_picture.h"
+#include "tests/support/temp_folder.h"
 
 namespace sam3 {
 namespace {
 
 using testing::Contains;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::Not;
 
 // A server of the fleet.
@@ -46,6 +53,7 @@ class FleetServer {
     drain_ = std::thread([this] { server_->Drain(absl::InfiniteFuture()); });
   }
   v1::SegmentationService::Stub& stub() { return *stub_; }
+  const EngineInfo& model() const { return server_->segmenter().engine_info(); }
 
  private:
   RealClock clock_;
@@ -59,8 +67,10 @@ class FleetServer {
 // One call from the client's side.
 class Call {
  public:
-  Call(FleetServer& server, const v1::StreamConfig& config)
-      : stream_(server.stub().SegmentStream(&context_)) {
+  Call(FleetServer& server, const v1::StreamConfig& config,
+       const std::string& key = "") {
+    if (!key.empty()) context_.AddMetadata("x-api-key", key);
+    stream_ = server.stub().SegmentStream(&context_);
     v1::SegmentStreamRequest request;
     *request.mutable_config() = config;
     stream_->Write(request);
@@ -136,10 +146,10 @@ struct Leftover {
   v1::GoingAway going_away;
   v1::StreamSummary summary;
 };
-Leftover Leave(FleetServer& server, const v1::StreamConfig& config,
-               int frames) {
+Leftover Leave(FleetServer& server, const v1::StreamConfig& config, int frames,
+               const std::string& key = "") {
   Leftover left;
-  Call call(server, config);
+  Call call(server, config, key);
   EXPECT_TRUE(call.Next().has_started());
   for (int i = 0; i < frames; ++i) EXPECT_TRUE(call.Push(RedAt(8 + 2 * i)));
   server.Drain();
@@ -231,7 +241,7 @@ TEST(ResumeRpcTest, PromptsDoNotGoWithAToken) {
   const grpc::Status status = call.Finish();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(ReasonOfError(status), "INVALID_REQUEST");
-  EXPECT_THAT(status.error_message(), testing::HasSubstr("config.prompts"));
+  EXPECT_THAT(status.error_message(), HasSubstr("config.prompts"));
 }
 
 TEST(ResumeRpcTest, StreamsThatOnlyDetectLeaveNothing) {
@@ -303,6 +313,160 @@ TEST(ResumeRpcTest, AClientThatDoesNotListenEndsInTimeToo) {
   const grpc::Status status = call.Finish();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(ReasonOfError(status), "DRAINING");
+}
+
+// The keys of a fleet, in a file that its servers share.
+class FleetKeys {
+ public:
+  explicit FleetKeys(const std::vector<std::string>& ids) {
+    std::vector<KeyRecord> keys;
+    for (const std::string& id : ids) {
+      const auto made = MakeKey(id);
+      EXPECT_THAT(made, IsOk());
+      texts_[id] = made->text.Reveal();
+      keys.push_back(
+          {.id = id, .secret_digest = made->digest, .scopes = {Scope::kAll}});
+    }
+    WriteText(file_, FormatKeyFile(keys));
+    auto ring = KeyRing::Open({file_}, metrics_, &logger_);
+    EXPECT_THAT(ring, IsOk());
+    ring_ = *std::move(ring);
+    gate_ = std::make_unique<Authenticator>(*ring_, clock_, metrics_, &logger_);
+  }
+
+  // Servers of the fleet must not outlive the keys.
+  Server::Options On(Server::Options options) {
+    options.authenticator = gate_.get();
+    return options;
+  }
+  const std::string& Text(const std::string& id) { return texts_[id]; }
+
+ private:
+  const TempFolder folder_;
+  const std::string file_ = folder_ / "keys.json";
+  const Logger logger_{LogLevel::kError, LogFormat::kKeyValue};
+  RealClock clock_;
+  KeyMetrics metrics_;
+  std::map<std::string, std::string> texts_;
+  std::unique_ptr<KeyRing> ring_;
+  std::unique_ptr<Authenticator> gate_;
+};
+
+class ResumeWithKeysTest : public testing::Test {
+ protected:
+  // A stream that was not opened.
+  static grpc::Status Refusal(FleetServer& server, const std::string& token,
+                              const std::string& key) {
+    Call call(server, Resuming(token), key);
+    EXPECT_FALSE(call.Next().has_started());
+    return call.Finish();
+  }
+
+  static void ExpectRejected(const grpc::Status& status,
+                             grpc::StatusCode code) {
+    EXPECT_EQ(status.error_code(), code) << status.error_message();
+    EXPECT_EQ(ReasonOfError(status), "RESUME_REJECTED");
+    EXPECT_THAT(status.error_message(), HasSubstr("config.resume_token: "));
+  }
+
+  // Nothing that a token of alice's holds is told with it.
+  void ExpectNothingTold(const grpc::Status& status) {
+    ExpectRejected(status, grpc::StatusCode::PERMISSION_DENIED);
+    EXPECT_EQ(status.error_message(),
+              "config.resume_token: is of a stream of another API key");
+    for (const std::string& secret :
+         {std::string("alice"), keys_.Text("alice"), std::string("red"),
+          second_.model().model_fingerprint}) {
+      EXPECT_THAT(status.error_details(), Not(HasSubstr(secret)));
+    }
+  }
+
+  // The token of an object that alice's stream leaves, were it made by others.
+  std::string Token(char fleet, const std::string& model, absl::Duration age) {
+    FakeClock then;
+    then.Advance(absl::Now() - age - then.Now());
+    const ResumeTokens tokens(
+        {.secret = Secret(std::string(32, fleet)), .model_fingerprint = model},
+        then);
+    ResumeState state;
+    state.prompts.resize(1);
+    state.prompts[0].prompt_id = "0";
+    state.prompts[0].text = "red";
+    state.mask_size = second_.model().mask_size;
+    return tokens.Issue(state, "alice");
+  }
+
+  FleetKeys keys_{{"alice", "bob"}};
+  FleetServer first_{keys_.On(Fleet('a'))};
+  FleetServer second_{keys_.On(Fleet('a'))};
+};
+
+TEST_F(ResumeWithKeysTest, AnotherKeyIsRefusedAndTheOwnerGoesOn) {
+  const Leftover left = Leave(first_, Tracking(), 2, keys_.Text("alice"));
+  for (const std::string& token :
+       {left.going_away.resume_token(), left.summary.resume_token()}) {
+    ExpectNothingTold(Refusal(second_, token, keys_.Text("bob")));
+    // Whoever has no key at all is not even read.
+    EXPECT_EQ(ReasonOfError(Refusal(second_, token, "")), "KEY_MISSING");
+  }
+  Call call(second_, Resuming(left.summary.resume_token()),
+            keys_.Text("alice"));
+  EXPECT_EQ(call.Next().started().resumed().object_count(), 1);
+  call.Push(RedAt(12));
+  call.HalfClose();
+  EXPECT_TRUE(call.Next().has_summary());
+  EXPECT_THAT(call.ids_, ElementsAre(0));
+}
+
+TEST_F(ResumeWithKeysTest, NobodysStreamIsNotAKeysNorTheOtherWayAround) {
+  FleetServer open(Fleet('a'));
+  const Leftover nobodys = Leave(open, Tracking(), 1);
+  ExpectRejected(
+      Refusal(second_, nobodys.summary.resume_token(), keys_.Text("bob")),
+      grpc::StatusCode::PERMISSION_DENIED);
+  FleetServer other(Fleet('a'));
+  const Leftover alices = Leave(first_, Tracking(), 1, keys_.Text("alice"));
+  ExpectNothingTold(Refusal(other, alices.summary.resume_token(), ""));
+}
+
+TEST_F(ResumeWithKeysTest, OfAnotherFleetOrModelOrTooOld) {
+  const std::string model = second_.model().model_fingerprint;
+  const std::string& alice = keys_.Text("alice");
+  const std::string stale = Token('a', model, absl::Seconds(61));
+  const grpc::Status old = Refusal(second_, stale, alice);
+  ExpectRejected(old, grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(old.error_message(), HasSubstr("old, and good for 1m"));
+  const std::string strange = Token('a', "another", absl::ZeroDuration());
+  const grpc::Status models = Refusal(second_, strange, alice);
+  ExpectRejected(models, grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(models.error_message(), HasSubstr("of the model another"));
+  const grpc::Status fleets =
+      Refusal(second_, Token('b', model, absl::ZeroDuration()), alice);
+  ExpectRejected(fleets, grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(fleets.error_message(), HasSubstr("--resume-secret-file"));
+  // Nor does another key learn what else is wrong.
+  ExpectNothingTold(Refusal(second_, stale, keys_.Text("bob")));
+  ExpectNothingTold(Refusal(second_, strange, keys_.Text("bob")));
+  Call call(second_, Resuming(Token('a', model, absl::Seconds(30))), alice);
+  EXPECT_TRUE(call.Next().has_started());
+}
+
+TEST_F(ResumeWithKeysTest, CutOrChangedAnywhere) {
+  const std::string token =
+      Token('a', second_.model().model_fingerprint, absl::ZeroDuration());
+  const std::string& alice = keys_.Text("alice");
+  for (size_t i = 0; i < token.size(); ++i) {
+    std::string changed = token;
+    changed[i] = static_cast<char>(changed[i] ^ (1 << i % 8));
+    ExpectRejected(Refusal(second_, changed, alice),
+                   grpc::StatusCode::INVALID_ARGUMENT);
+    // Of no bytes at all it is a stream without prompts.
+    if (i == 0) continue;
+    ExpectRejected(Refusal(second_, token.substr(0, i), alice),
+                   grpc::StatusCode::INVALID_ARGUMENT);
+  }
+  Call call(second_, Resuming(token), alice);
+  EXPECT_TRUE(call.Next().has_started());
 }
 
 }  // namespace

@@ -1,13 +1,14 @@
-"""Rolling restarts under load: two servers with one secret behind a proxy, some
-streams that track, and a SIGTERM for one server after the other.
+"""Rolling restarts under load: two servers with one secret and two keys behind a
+proxy, some streams that track, and a SIGTERM for one server after the other.
 
     rolling_restart_test.py
 
 No result may be lost or come twice, and every object keeps its id. Needs
-PYTHONPATH and SAM3_SERVER as the Python client's tests do, and haproxy; exits
-with 77 where that is not installed.
+PYTHONPATH, SAM3_SERVER and SAM3CTL as the Python client's tests do, and haproxy;
+exits with 77 where that is not installed.
 """
 
+import os
 import pathlib
 import shutil
 import socket
@@ -78,7 +79,7 @@ listen sam3
 class Streamer(threading.Thread):
     """One client: pushes pictures at a camera's pace and checks what it gets."""
 
-    def __init__(self, port: int, number: int):
+    def __init__(self, port: int, number: int, key: str):
         super().__init__()
         self.number = number
         self.over = threading.Event()
@@ -89,6 +90,7 @@ class Streamer(threading.Thread):
         self.gaps: list[float] = []
         self.failure: BaseException | None = None
         self._port = port
+        self._key = key
 
     def pictures(self):
         while not self.over.is_set():
@@ -104,7 +106,7 @@ class Streamer(threading.Thread):
 
     def _run(self) -> None:
         last = None
-        with Client(f"{LOCAL}:{self._port}") as client:
+        with Client(f"{LOCAL}:{self._port}", api_key=self._key) as client:
             self.stream = client.stream(self.pictures(), ["red", "blue"],
                                         track=True, mask_format="none")
             for event in self.stream:
@@ -152,6 +154,12 @@ def restart(servers: list[RunningServer], at: int, flags: list[str]) -> None:
     servers[at] = RunningServer(*flags, address=address)
 
 
+def make_key(file: pathlib.Path, name: str) -> str:
+    return subprocess.run(
+        [os.environ["SAM3CTL"], "keys", "new", "--file", file, "--id", name],
+        check=True, capture_output=True, text=True).stdout.strip()
+
+
 def await_frames(streamers: list[Streamer]) -> None:
     """Until every stream has a second's more results."""
     wanted = [len(s.frames) + FRAMES_A_SECOND for s in streamers]
@@ -170,10 +178,14 @@ def main() -> None:
         folder = pathlib.Path(name)
         secret = folder / "secret"
         secret.write_text("s" * 32)
-        flags = ["--resume-secret-file", str(secret), "--drain-seconds", "20"]
+        key_file = folder / "keys.json"
+        keys = [make_key(key_file, name) for name in ("one", "two")]
+        flags = ["--resume-secret-file", str(secret), "--drain-seconds", "20",
+                 "--keys", str(key_file)]
         servers = [RunningServer(*flags), RunningServer(*flags)]
         proxy = Proxy(folder, [int(s.address.split(":")[1]) for s in servers])
-        streamers = [Streamer(proxy.port, i) for i in range(STREAMS)]
+        streamers = [Streamer(proxy.port, i, keys[i % len(keys)])
+                     for i in range(STREAMS)]
         try:
             for streamer in streamers:
                 streamer.start()

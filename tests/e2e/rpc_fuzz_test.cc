@@ -1,150 +1,20 @@
 // Messages that no client means to send: thousands of them for every method,
 // each refused for what it is, none a fault of the server's.
 #include <gmock/gmock.h>
-#include <google/protobuf/message.h>
 
-#include <algorithm>
-#include <iterator>
-#include <limits>
 #include <map>
-#include <random>
 
 #include "tests/e2e/raw_call.h"
 #include "tests/e2e/server_fixture.h"
+#include "tests/support/message_breaker.h"
 
 namespace sam3 {
 namespace {
 
-using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
-using google::protobuf::Reflection;
 using grpc::StatusCode;
 
 constexpr int kCasesPerMethod = 500;
-
-// Changes messages; in the same ways every time.
-class MessageBreaker {
- public:
-  // Sets, clears or doubles something in the message, and then perhaps breaks
-  // its bytes.
-  std::string Break(const Message& good) {
-    const std::unique_ptr<Message> changed(good.New());
-    changed->CopyFrom(good);
-    for (int i = Below(3); i >= 0; --i) Change(changed.get());
-    std::string bytes = changed->SerializePartialAsString();
-    switch (bytes.empty() ? 9 : Below(8)) {
-      case 0:
-        bytes.resize(At(bytes));
-        break;
-      case 1:
-        bytes[At(bytes)] = static_cast<char>(Below(256));
-        break;
-      case 2:
-        bytes.insert(At(bytes), std::string(static_cast<size_t>(Below(12)),
-                                            static_cast<char>(Below(256))));
-        break;
-      case 3:
-        bytes += bytes.substr(At(bytes));
-        break;
-      default:
-        break;
-    }
-    return bytes;
-  }
-
- private:
-  int Below(int limit) { return static_cast<int>(random_() % limit); }
-  size_t At(const std::string& bytes) {
-    return static_cast<size_t>(Below(static_cast<int>(bytes.size())));
-  }
-
-  double OddNumber() {
-    const double numbers[] = {0,
-                              -1,
-                              1,
-                              0.5,
-                              1e9,
-                              -1e30,
-                              1e-30,
-                              std::numeric_limits<float>::quiet_NaN(),
-                              std::numeric_limits<float>::infinity()};
-    return numbers[Below(std::size(numbers))];
-  }
-
-  std::string OddText() {
-    const std::string texts[] = {"",     "red",       std::string("a\0b", 3),
-                                 "\xff", "\u4eba",    std::string(3000, 'x'),
-                                 "../a", "http://a/", "rle,polygon"};
-    return texts[Below(std::size(texts))];
-  }
-
-  int64_t OddInteger() {
-    const int64_t numbers[] = {
-        0, 1, -1, 7, 1'000'000'000, std::numeric_limits<int32_t>::min()};
-    return numbers[Below(std::size(numbers))];
-  }
-
-  void Change(Message* message) {
-    const auto* type = message->GetDescriptor();
-    if (type->field_count() == 0) return;
-    const FieldDescriptor* field = type->field(Below(type->field_count()));
-    if (Below(5) == 0) {
-      message->GetReflection()->ClearField(message, field);
-    } else if (field->is_repeated()) {
-      ChangeRepeated(message, field);
-    } else {
-      ChangeSingle(message, field);
-    }
-  }
-
-  void ChangeSingle(Message* message, const FieldDescriptor* field) {
-    const Reflection* reflection = message->GetReflection();
-    switch (field->cpp_type()) {
-      case FieldDescriptor::CPPTYPE_MESSAGE:
-        return Change(reflection->MutableMessage(message, field));
-      case FieldDescriptor::CPPTYPE_STRING:
-        return reflection->SetString(message, field, OddText());
-      case FieldDescriptor::CPPTYPE_ENUM:
-        return reflection->SetEnumValue(message, field,
-                                        static_cast<int>(OddInteger()));
-      case FieldDescriptor::CPPTYPE_BOOL:
-        return reflection->SetBool(message, field, Below(2) == 0);
-      case FieldDescriptor::CPPTYPE_INT32:
-        return reflection->SetInt32(message, field,
-                                    static_cast<int32_t>(OddInteger()));
-      case FieldDescriptor::CPPTYPE_INT64:
-        return reflection->SetInt64(message, field, OddInteger());
-      case FieldDescriptor::CPPTYPE_FLOAT:
-        return reflection->SetFloat(message, field,
-                                    static_cast<float>(OddNumber()));
-      case FieldDescriptor::CPPTYPE_DOUBLE:
-        return reflection->SetDouble(message, field, OddNumber());
-      default:
-        return;
-    }
-  }
-
-  void ChangeRepeated(Message* message, const FieldDescriptor* field) {
-    const Reflection* reflection = message->GetReflection();
-    const int size = reflection->FieldSize(*message, field);
-    if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
-      reflection->AddString(message, field, OddText());
-    } else if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) {
-      return;
-    } else if (size > 0 && Below(3) > 0) {
-      Change(reflection->MutableRepeatedMessage(message, field, Below(size)));
-    } else {
-      for (int i = Below(2) == 0 ? 1 : 40; i > 0; --i) {
-        Message* added = reflection->AddMessage(message, field);
-        if (size > 0) {
-          added->CopyFrom(reflection->GetRepeatedMessage(*message, field, 0));
-        }
-      }
-    }
-  }
-
-  std::mt19937 random_{20'240'601};
-};
 
 class RpcFuzzTest : public ServerFixture {
  protected:
@@ -153,7 +23,7 @@ class RpcFuzzTest : public ServerFixture {
   void Attack(const std::string& method,
               const std::vector<const Message*>& good) {
     SCOPED_TRACE(method);
-    MessageBreaker breaker;
+    MessageBreaker breaker(20'240'601);
     std::map<StatusCode, int> answered;
     for (int i = 0; i < kCasesPerMethod; ++i) {
       std::vector<std::string> messages;

@@ -10,7 +10,6 @@ pictures, and of every frame ids and masks.
     PYTHONPATH=. python tests/reference/demo_video.py OUT_FOLDER
 """
 
-import argparse
 import pathlib
 import shutil
 import sys
@@ -24,6 +23,7 @@ from transformers.models.sam3_video import modeling_sam3_video as modeling
 from transformers.utils import logging
 
 from inference.demo_model.training.track_network import DemoTracker
+from tiny_parts import main
 
 ROOT = pathlib.Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests/inference/association"))
@@ -105,7 +105,6 @@ def follow(model, pictures, streaming: bool, tensors: dict):
 
 
 def write(folder: pathlib.Path):
-    folder.mkdir(parents=True, exist_ok=True)
     logging.set_verbosity_error()
     modeling.cv_utils_kernel = PlainKernels
     model = Sam3VideoModel.from_pretrained(DEMO, dtype=torch.float32).eval()
@@ -124,13 +123,5 @@ def write(folder: pathlib.Path):
               str(folder / "reference.safetensors"))
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("out", type=pathlib.Path)
-    torch.set_num_threads(1)
-    write(parser.parse_args().out / "video")
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, {"video": write}, threads=1)

@@ -7,15 +7,16 @@ reference.safetensors beside them, as tiny_models.py does.
     python tests/reference/tiny_clicks.py OUT_FOLDER
 """
 
-import argparse
 import json
 import pathlib
 
 import torch
 from safetensors.torch import save_file
-from transformers import Sam3TrackerConfig, Sam3TrackerModel, Sam3VideoConfig
+from transformers import Sam3TrackerConfig, Sam3TrackerModel
 
-from tiny_models import HIDDEN, Recorder, randomise, tiny_config
+from tiny_models import HIDDEN, tiny_config
+from tiny_parts import (Recorder, main, published_tensors, randomise_clicking,
+                        video_document)
 
 SIDE = 280
 CLICKS = {  # (x, y) in pixels of the model's picture, 1 = on the object
@@ -33,16 +34,6 @@ def clicks_config() -> Sam3TrackerConfig:
         prompt_encoder_config={"hidden_size": HIDDEN, "image_size": SIDE},
         mask_decoder_config={"hidden_size": HIDDEN, "mlp_dim": 96,
                              "iou_head_hidden_dim": 48})
-
-
-def published_name(name: str) -> str:
-    for inside, outside in (
-            ("vision_encoder.backbone.",
-             "detector_model.vision_encoder.backbone."),
-            ("vision_encoder.neck.", "tracker_neck.")):
-        if name.startswith(inside):
-            return outside + name.removeprefix(inside)
-    return "tracker_model." + name
 
 
 def arguments_of(name: str) -> dict:
@@ -81,22 +72,13 @@ def record(model: Sam3TrackerModel, embeddings: list, name: str,
 
 @torch.no_grad()
 def write(folder: pathlib.Path):
-    folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(11)
     config = clicks_config()
     config._attn_implementation = "eager"
     model = Sam3TrackerModel(config).eval()
-    randomise(model)
-    # Two matrices of the same use that need not be equal.
-    for holder in (model.shared_image_embedding,
-                   model.prompt_encoder.shared_embedding):
-        holder.positional_embedding.copy_(
-            torch.randn_like(holder.positional_embedding))
-    save_file({published_name(name): tensor.contiguous()
-               for name, tensor in model.state_dict().items()},
-              str(folder / "model.safetensors"))
-    video = Sam3VideoConfig(detector_config=tiny_config(SIDE).to_dict())
-    document = json.loads(video.to_json_string(use_diff=False))
+    randomise_clicking(model)
+    save_file(published_tensors(model), str(folder / "model.safetensors"))
+    document = video_document(tiny_config(SIDE))
     for part in ("prompt_encoder_config", "mask_decoder_config"):
         document["tracker_config"][part] = getattr(config, part).to_dict()
     (folder / "config.json").write_text(json.dumps(document))
@@ -118,13 +100,5 @@ def write(folder: pathlib.Path):
     save_file(out.tensors, str(folder / "reference.safetensors"))
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("out", type=pathlib.Path)
-    torch.set_num_threads(2)
-    write(parser.parse_args().out / "clicks")
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, {"clicks": write})

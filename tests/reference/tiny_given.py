@@ -13,19 +13,17 @@ edited where it would do otherwise.
     python tests/reference/tiny_given.py OUT_FOLDER
 """
 
-import argparse
 import json
 import pathlib
 
 import torch
 from safetensors.torch import save_file
-from transformers import (Sam3TrackerVideoInferenceSession,
-                          Sam3TrackerVideoModel, Sam3VideoConfig)
+from transformers import Sam3TrackerVideoInferenceSession
 
-from tiny_clicks import published_name
-from tiny_models import Recorder, random_model, randomise, tiny_config
+from tiny_models import random_model, tiny_config
+from tiny_parts import Recorder, main, published_tensors
 from tiny_tracker import (FRAMES, HIDDEN, SIDE, describe, moving_frames,
-                          tracker_config)
+                          random_tracker, write_config)
 
 # By frame and object; labels of clicks as in tiny_tracker.py.
 DESCRIBED = {
@@ -102,21 +100,8 @@ class Script:
 
 @torch.no_grad()
 def write(folder: pathlib.Path):
-    folder.mkdir(parents=True, exist_ok=True)
     detector = random_model(tiny_config(SIDE, HIDDEN), 21)
-    torch.manual_seed(12)
-    config = tracker_config()
-    config._attn_implementation = "eager"
-    model = Sam3TrackerVideoModel(config).eval()
-    randomise(model)
-    for holder in (model.shared_image_embedding,
-                   model.prompt_encoder.shared_embedding):
-        holder.positional_embedding.copy_(
-            torch.randn_like(holder.positional_embedding))
-    # So that objects are there on most frames and gone on some.
-    presence = model.mask_decoder.pred_obj_score_head.proj_out
-    presence.weight.mul_(40)
-    presence.bias.sub_(10.85)
+    model = random_tracker()
     frames = all_pixels()
     out = Recorder()
     script = Script(model, out)
@@ -130,27 +115,14 @@ def write(folder: pathlib.Path):
     # The detector, on the tracker's vision transformer.
     tensors = {"detector_model." + name: tensor.contiguous()
                for name, tensor in detector.state_dict().items()}
-    tensors |= {published_name(name): tensor.contiguous()
-                for name, tensor in model.state_dict().items()}
+    tensors |= published_tensors(model)
     save_file(tensors, str(folder / "model.safetensors"))
-    document = json.loads(Sam3VideoConfig(
-        detector_config=tiny_config(SIDE, HIDDEN).to_dict()).to_json_string(
-            use_diff=False))
-    document["tracker_config"] = json.loads(config.to_json_string(use_diff=False))
-    (folder / "config.json").write_text(json.dumps(document))
+    write_config(folder, model)
     (folder / "script.json").write_text(json.dumps(
         {"side": SIDE, "frames": FRAMES, "described": DESCRIBED,
          "committed": COMMITTED, "previewed": PREVIEWED, "dropped": DROPPED}))
     save_file(out.tensors, str(folder / "reference.safetensors"))
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("out", type=pathlib.Path)
-    torch.set_num_threads(2)
-    write(parser.parse_args().out / "given")
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, {"given": write})

@@ -7,12 +7,14 @@ every intermediate tensor that the C++ tests compare with.
     python tests/reference/tiny_models.py OUT_FOLDER
 """
 
-import argparse
+import functools
 import pathlib
 
 import torch
 from safetensors.torch import save_file
 from transformers import Sam3Config, Sam3Model
+
+from tiny_parts import Recorder, main, randomise
 
 HIDDEN = 64
 TEXTS = {  # begin, words, end; the vocabulary of the tiny model has 1,000 ids
@@ -60,19 +62,6 @@ def tiny_config(image_size: int, hidden: int = HIDDEN) -> Sam3Config:
                              "num_upsampling_stages": 3})
 
 
-@torch.no_grad()
-def randomise(model: torch.nn.Module):
-    """Every parameter random, also those that start at zero or one, so that a
-    forgotten bias or norm shows."""
-    for name, parameter in model.named_parameters():
-        spread = 0.5 if "embed" in name else parameter[0].numel() ** -0.5
-        if parameter.dim() == 1:
-            spread = 0.2
-        parameter.copy_(torch.randn_like(parameter) * spread)
-        if parameter.dim() == 1 and "norm" in name and "weight" in name:
-            parameter.add_(1.0)
-
-
 def random_model(config: Sam3Config, seed: int) -> Sam3Model:
     torch.manual_seed(seed)
     config._attn_implementation = "eager"
@@ -81,22 +70,6 @@ def random_model(config: Sam3Config, seed: int) -> Sam3Model:
     with torch.no_grad():
         model.detr_decoder.reference_points.weight.mul_(2.0)
     return model
-
-
-class Recorder:
-    """Keeps the outputs of chosen modules under names of our own."""
-
-    def __init__(self):
-        self.tensors: dict[str, torch.Tensor] = {}
-
-    def keep(self, name: str, tensor: torch.Tensor):
-        self.tensors[name] = tensor.detach().clone().float().contiguous()
-
-    def watch(self, module: torch.nn.Module, name: str):
-        def hook(_module, _inputs, output):
-            first = output[0] if isinstance(output, tuple) else output
-            self.keep(name, first)
-        return module.register_forward_hook(hook)
 
 
 def record_vision(model: Sam3Model, pixels: torch.Tensor, out: Recorder):
@@ -244,7 +217,6 @@ def record_roi(out: Recorder):
 
 @torch.no_grad()
 def write(folder: pathlib.Path, image_size: int, seed: int):
-    folder.mkdir(parents=True, exist_ok=True)
     model = random_model(tiny_config(image_size), seed)
     model.save_pretrained(folder)
     out = Recorder()
@@ -263,15 +235,7 @@ def write(folder: pathlib.Path, image_size: int, seed: int):
     save_file(out.tensors, str(folder / "reference.safetensors"))
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("out", type=pathlib.Path)
-    out = parser.parse_args().out
-    torch.set_num_threads(2)
-    write(out / "tiled", image_size=336, seed=1)
-    write(out / "padded", image_size=280, seed=2)
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, {
+        "tiled": functools.partial(write, image_size=336, seed=1),
+        "padded": functools.partial(write, image_size=280, seed=2)})

@@ -10,17 +10,17 @@ it had been tracked; objects vanish and come back.
     python tests/reference/tiny_tracker.py OUT_FOLDER
 """
 
-import argparse
 import json
 import pathlib
 
 import torch
 from safetensors.torch import save_file
 from transformers import (Sam3TrackerVideoConfig, Sam3TrackerVideoInferenceSession,
-                          Sam3TrackerVideoModel, Sam3VideoConfig)
+                          Sam3TrackerVideoModel)
 
-from tiny_clicks import published_name
-from tiny_models import Recorder, randomise, tiny_config
+from tiny_models import tiny_config
+from tiny_parts import (Recorder, document_of, main, published_tensors,
+                        randomise_clicking, video_document)
 
 SIDE, HIDDEN, FRAMES = 224, 128, 24
 # Labels of clicks: 1 on the object, 0 beside it; 2 and 3 are a box's corners.
@@ -49,6 +49,26 @@ def tracker_config() -> Sam3TrackerVideoConfig:
         memory_attention_feed_forward_hidden_size=96,
         memory_encoder_hidden_size=HIDDEN, mask_downsampler_embed_dim=HIDDEN,
         memory_fuser_embed_dim=HIDDEN, memory_fuser_intermediate_dim=96)
+
+
+@torch.no_grad()
+def random_tracker() -> Sam3TrackerVideoModel:
+    torch.manual_seed(12)
+    config = tracker_config()
+    config._attn_implementation = "eager"
+    model = Sam3TrackerVideoModel(config).eval()
+    randomise_clicking(model)
+    # So that objects are there on most frames and gone on some.
+    presence = model.mask_decoder.pred_obj_score_head.proj_out
+    presence.weight.mul_(40)
+    presence.bias.sub_(10.85)
+    return model
+
+
+def write_config(folder: pathlib.Path, model: Sam3TrackerVideoModel):
+    document = video_document(tiny_config(SIDE, HIDDEN))
+    document["tracker_config"] = document_of(model.config)
+    (folder / "config.json").write_text(json.dumps(document))
 
 
 def describe(session, index: int, frame: int, what: dict):
@@ -130,46 +150,19 @@ def moving_frames() -> list:
 
 @torch.no_grad()
 def write(folder: pathlib.Path):
-    folder.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(12)
-    config = tracker_config()
-    config._attn_implementation = "eager"
-    model = Sam3TrackerVideoModel(config).eval()
-    randomise(model)
-    for holder in (model.shared_image_embedding,
-                   model.prompt_encoder.shared_embedding):
-        holder.positional_embedding.copy_(
-            torch.randn_like(holder.positional_embedding))
-    # So that objects are there on most frames and gone on some.
-    presence = model.mask_decoder.pred_obj_score_head.proj_out
-    presence.weight.mul_(40)
-    presence.bias.sub_(10.85)
+    model = random_tracker()
     out = Recorder()
     absent = (run(model, moving_frames(), out) <= 0).float().mean()
     if not 0.1 < absent < 0.3:
         raise SystemExit(f"{absent:.2f} of the objects are absent")
 
-    save_file({published_name(name): tensor.contiguous()
-               for name, tensor in model.state_dict().items()},
-              str(folder / "model.safetensors"))
-    document = json.loads(Sam3VideoConfig(
-        detector_config=tiny_config(SIDE, HIDDEN).to_dict()).to_json_string(
-            use_diff=False))
-    document["tracker_config"] = json.loads(config.to_json_string(use_diff=False))
-    (folder / "config.json").write_text(json.dumps(document))
+    save_file(published_tensors(model), str(folder / "model.safetensors"))
+    write_config(folder, model)
     (folder / "script.json").write_text(json.dumps(
         {"side": SIDE, "frames": FRAMES, "watched": WATCHED,
          "described": DESCRIBED, "corrected": CORRECTED}))
     save_file(out.tensors, str(folder / "reference.safetensors"))
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("out", type=pathlib.Path)
-    torch.set_num_threads(2)
-    write(parser.parse_args().out / "tracker")
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, {"tracker": write})

@@ -169,6 +169,13 @@ TEST_F(ResumeTokensTest, TheyAreOneKeys) {
                    absl::StatusCode::kPermissionDenied);
   }
   EXPECT_THAT(Take(tokens_, tokens_.Issue(SomeState(), ""), ""), IsOk());
+  // Whatever else is wrong with it, that is not theirs to know.
+  const ResumeTokens other(Fleet(kSecret, "another"), clock_);
+  clock_.Advance(absl::Hours(1));
+  const auto taken = Take(other, token, "bob");
+  ExpectRejected(taken, absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(taken.status().message(),
+            "config.resume_token: is of a stream of another API key");
 }
 
 TEST_F(ResumeTokensTest, TheyAreOneModels) {
@@ -177,14 +184,16 @@ TEST_F(ResumeTokensTest, TheyAreOneModels) {
                  absl::StatusCode::kFailedPrecondition);
 }
 
-TEST_F(ResumeTokensTest, PromptsAndDetectionDoNotGoWithThem) {
+TEST_F(ResumeTokensTest, PromptsObjectsAndDetectionDoNotGoWithThem) {
   v1::StreamConfig config;
   config.set_resume_token(tokens_.Issue(SomeState(), "alice"));
   config.add_prompts()->set_text("cat");
+  config.add_objects();
   config.set_task(v1::StreamConfig::TASK_DETECT);
   const absl::Status status = tokens_.TakeOver("alice", &config).status();
   EXPECT_EQ(ReasonOf(status), reason::kInvalidRequest);
   EXPECT_THAT(std::string(status.message()), HasSubstr("config.prompts"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("config.objects"));
   EXPECT_THAT(std::string(status.message()), HasSubstr("config.task"));
 }
 

@@ -274,10 +274,11 @@ TEST(AssociationOptionsTest, EveryViolationIsNamed) {
   options.confirmation_delay_frames = 16;
   options.max_objects = 0;
   options.keep_alive_initial = 31;
+  options.fill_hole_area = -1;
   const std::string message(ValidateAssociationOptions(options).message());
   for (const char* field :
        {"birth_score", "hotstart_unmatched_frames", "max_objects",
-        "confirmation_delay_frames", "keep_alive_initial"}) {
+        "confirmation_delay_frames", "keep_alive_initial", "fill_hole_area"}) {
     EXPECT_THAT(message, HasSubstr(field));
   }
   EXPECT_THAT(message, ::testing::Not(HasSubstr("match_overlap")));

@@ -3,13 +3,15 @@
 
 #include <gmock/gmock.h>
 
-#include <random>
+#include <algorithm>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "pipeline/source_failure.h"
+#include "tests/support/byte_mutator.h"
 #include "tests/support/status_matchers.h"
 
 namespace sam3 {
@@ -215,54 +217,84 @@ TEST(HlsPlaylistTest, NothingGrowsWithoutBound) {
   ExpectRefused(segments, "4096 segments");
 }
 
+// What holds for whatever is accepted.
+void ExpectSound(const ByteRange& range) {
+  EXPECT_GE(range.begin, 0);
+  EXPECT_GT(range.size, 0);
+  EXPECT_LE(range.size, kMaxHlsSegmentBytes);
+  EXPECT_GT(range.end(), range.begin);
+}
+void ExpectSound(const HlsResource& resource) {
+  EXPECT_FALSE(resource.uri.empty());
+  EXPECT_EQ(resource.uri.find_first_of("\r\n"), std::string::npos);
+  if (resource.range.has_value()) ExpectSound(*resource.range);
+}
+void ExpectSound(const HlsMasterPlaylist& playlist) {
+  for (const HlsVariant& variant : playlist.variants) {
+    EXPECT_FALSE(variant.uri.empty());
+    EXPECT_GE(variant.bandwidth, 0);
+    EXPECT_GE(std::min(variant.width, variant.height), 0);
+    EXPECT_LE(std::max(variant.width, variant.height), INT32_MAX);
+  }
+  const HlsVariant& picked = PickHlsVariant(playlist, {});
+  EXPECT_GE(&picked, &playlist.variants.front());
+  EXPECT_LE(&picked, &playlist.variants.back());
+}
+void ExpectSound(const HlsMediaPlaylist& playlist) {
+  EXPECT_GE(playlist.target_duration, absl::Seconds(1));
+  EXPECT_LE(playlist.target_duration, absl::Hours(24));
+  int64_t least = playlist.first_sequence;
+  EXPECT_GE(least, 0);
+  for (const HlsSegment& segment : playlist.segments) {
+    EXPECT_GE(segment.sequence, least);
+    least = segment.sequence + 1;
+    ExpectSound(segment.resource);
+    if (segment.map.has_value()) ExpectSound(*segment.map);
+  }
+}
+
 // Whatever a server sends, the answer is a playlist within the bounds or a
 // refusal.
 TEST(HlsPlaylistTest, DamagedPlaylistsAreReadOrRefused) {
-  const std::string whole = absl::StrCat(
-      kHead,
-      "#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-MAP:URI=\"m\",BYTERANGE=\"8@1\"\n",
-      "#EXT-X-BYTERANGE:9@2\n#EXTINF:6,\na\n#EXT-X-DISCONTINUITY\n#EXTINF:6,\n",
-      "#EXT-X-BYTERANGE:3\na\n#EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION="
-      "1x2\nb\n",
-      "#EXT-X-ENDLIST\n");
-  std::mt19937 random(7);
-  int read = 0;
+  const std::string good[] = {
+      absl::StrCat(
+          kHead,
+          "#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-MAP:URI=\"m\",BYTERANGE=\"8@1\"\n",
+          "#EXT-X-BYTERANGE:9@2\n#EXTINF:6,\na\n#EXT-X-DISCONTINUITY\n",
+          "#EXTINF:6,\n#EXT-X-BYTERANGE:3\na\n#EXT-X-GAP\n#EXTINF:6,\nb\n",
+          "#EXTINF:6,\nc\n#EXT-X-ENDLIST\n"),
+      "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION=1x2\nb\n"
+      "#EXT-X-STREAM-INF:BANDWIDTH=2,CODECS=\"a,b\"\nc\n"};
+  ByteMutator mutator(
+      7, {"\n", "\r\n", "\"", ",", "=", "@", ":", "#", "\n#EXTINF:6,\n",
+          "\n#EXT-X-BYTERANGE:5\n", "\n#EXT-X-GAP\n", "BYTERANGE=\"1@2\"",
+          "\n#EXT-X-KEY:METHOD=NONE\n", "\n#EXT-X-MAP:URI=\"x\"\n",
+          "\n#EXT-X-STREAM-INF:RESOLUTION=640x360\nv\n",
+          "\n#EXT-X-TARGETDURATION:9\n", "\n#EXT-X-MEDIA-SEQUENCE:3\n"});
+  int masters = 0;
+  int medias = 0;
   for (int i = 0; i < 20'000; ++i) {
-    std::string text = whole;
-    for (uint32_t edits = random() % 4 + 1; edits > 0; --edits) {
-      const size_t at = 8 + random() % (text.size() - 8);
-      switch (random() % 3) {
-        case 0:
-          text[at] = static_cast<char>(random());
-          break;
-        case 1:
-          text.erase(at, random() % 20);
-          break;
-        default:
-          text.insert(at, text.substr(random() % text.size(), random() % 30));
-      }
-    }
+    const std::string text = mutator.Mutate(good[i % 2]);
+    SCOPED_TRACE(text);
     const absl::StatusOr<HlsPlaylist> playlist = ParseHlsPlaylist(text);
     if (!playlist.ok()) {
+      ASSERT_EQ(playlist.status().code(), absl::StatusCode::kInvalidArgument);
       ASSERT_EQ(SourceFailureOf(playlist.status()),
                 SourceFailure::kCodecUnsupported);
-      continue;
+    } else if (const auto* all = std::get_if<HlsMasterPlaylist>(&*playlist)) {
+      ++masters;
+      ASSERT_FALSE(all->variants.empty());
+      ExpectSound(*all);
+    } else {
+      ++medias;
+      ExpectSound(std::get<HlsMediaPlaylist>(*playlist));
     }
-    ++read;
-    if (const auto* master = std::get_if<HlsMasterPlaylist>(&*playlist)) {
-      ASSERT_FALSE(PickHlsVariant(*master, {}).uri.empty());
-      continue;
-    }
-    for (const HlsSegment& segment :
-         std::get<HlsMediaPlaylist>(*playlist).segments) {
-      ASSERT_FALSE(segment.resource.uri.empty());
-      ASSERT_GE(segment.sequence, 0);
-      if (segment.resource.range.has_value()) {
-        ASSERT_GT(segment.resource.range->end(), segment.resource.range->begin);
-      }
-    }
+    ASSERT_FALSE(HasFailure());
   }
-  EXPECT_GT(read, 100);
+  // The cases are good ones only if many get through and many do not.
+  EXPECT_GT(masters, 1000);
+  EXPECT_GT(medias, 1000);
+  EXPECT_LT(masters + medias, 18'000);
 }
 
 }  // namespace

@@ -9,13 +9,16 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "tests/support/byte_mutator.h"
 #include "tests/support/status_matchers.h"
 
 namespace sam3 {
 namespace {
 
+using testing::AnyOf;
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::SizeIs;
 
 // Gives `text` in pieces of `step`.
 class TextReader final : public ByteReader {
@@ -105,6 +108,74 @@ TEST(MultipartReaderTest, NothingGrowsWithoutBound) {
   MultipartReader reader(bytes, "b", 100'000);
   EXPECT_THAT(reader.Next(),
               StatusIs(absl::StatusCode::kInvalidArgument, "headers"));
+}
+
+// Everything that comes out, and how it ends.
+struct Parsed {
+  std::vector<std::string> parts;
+  absl::Status status;
+};
+Parsed PartsWithin(const std::string& text, size_t step, size_t max_bytes) {
+  TextReader bytes(text, step);
+  MultipartReader reader(bytes, "b", max_bytes);
+  Parsed parsed;
+  while (true) {
+    auto part = reader.Next();
+    parsed.status = part.status();
+    if (!part.ok() || !part->has_value()) return parsed;
+    parsed.parts.push_back(**std::move(part));
+    EXPECT_LE(parsed.parts.back().size(), max_bytes);
+  }
+}
+
+TEST(MultipartReaderTest, TheBoundIsTheSameHoweverTheBytesArrive) {
+  for (const size_t size : {size_t{100}, size_t{101}}) {
+    const std::string text =
+        absl::StrCat("--b\r\n\r\n", std::string(size, 'x'), "\r\n--b--");
+    for (size_t step = 1; step <= text.size(); ++step) {
+      const Parsed parsed = PartsWithin(text, step, 100);
+      EXPECT_THAT(parsed.parts, SizeIs(size == 100 ? 1 : 0)) << step;
+      EXPECT_EQ(parsed.status.code(),
+                size == 100 ? absl::StatusCode::kOk
+                            : absl::StatusCode::kResourceExhausted)
+          << step;
+    }
+  }
+}
+
+TEST(MultipartReaderTest, DamagedBodiesAreReadOrRefused) {
+  constexpr size_t kMaxBytes = 60;
+  const std::string good =
+      "preamble\r\n--b\r\nContent-Type: image/jpeg\r\nContent-Length: 5\r\n\r\n"
+      "on--b\r\n--b\r\n\r\ntwo\r\n----b\nX: y\n\nth\nree\n--b--";
+  ByteMutator mutator(3,
+                      {"--b", "--b\r\n\r\n", "\r\n", "\n", "-", "\r\n\r\n",
+                       "Content-Length: 7\r\n", "--b\nContent-Length: 2\n\nab",
+                       std::string(70, 'x')});
+  int whole = 0;
+  int refused = 0;
+  for (int i = 0; i < 3000; ++i) {
+    const std::string text = mutator.Mutate(good);
+    SCOPED_TRACE(testing::PrintToString(text));
+    const Parsed parsed = PartsWithin(text, text.size(), kMaxBytes);
+    size_t bytes = 0;
+    for (const std::string& part : parsed.parts) bytes += part.size();
+    ASSERT_LE(bytes, text.size());
+    whole += parsed.parts.size() >= 3 ? 1 : 0;
+    if (!parsed.status.ok()) {
+      ++refused;
+      ASSERT_THAT(parsed.status.code(),
+                  AnyOf(absl::StatusCode::kInvalidArgument,
+                        absl::StatusCode::kResourceExhausted));
+    }
+    // How the bytes arrive changes nothing.
+    const Parsed cut = PartsWithin(text, 1 + mutator.Below(9), kMaxBytes);
+    ASSERT_EQ(cut.status, parsed.status);
+    ASSERT_EQ(cut.parts, parsed.parts);
+  }
+  // The cases are good ones only if many get through and many do not.
+  EXPECT_GT(whole, 300);
+  EXPECT_GT(refused, 300);
 }
 
 }  // namespace

@@ -7,10 +7,12 @@
 #include <variant>
 #include <vector>
 
-#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "pipeline/media/rtsp_authorization.h"
 #include "pipeline/media/session_description.h"
+#include "pipeline/source_failure.h"
+#include "tests/support/byte_mutator.h"
 #include "tests/support/status_matchers.h"
 
 namespace sam3 {
@@ -22,22 +24,6 @@ using testing::Not;
 
 constexpr size_t kMaxBytes = 1000;
 
-// Everything that `bytes` contain, given in pieces of `step`.
-std::vector<RtspItem> ParseAll(const std::string& bytes, size_t step) {
-  RtspParser parser(kMaxBytes);
-  std::vector<RtspItem> items;
-  for (size_t at = 0; at < bytes.size(); at += step) {
-    parser.Append(bytes.substr(at, step));
-    while (true) {
-      auto item = parser.Next();
-      EXPECT_THAT(item, IsOk());
-      if (!item.ok() || !item->has_value()) break;
-      items.push_back(**std::move(item));
-    }
-  }
-  return items;
-}
-
 absl::Status ParseError(const std::string& bytes) {
   RtspParser parser(kMaxBytes);
   parser.Append(bytes);
@@ -48,6 +34,53 @@ absl::Status ParseError(const std::string& bytes) {
   }
 }
 
+// What a parser makes of `pieces`, and how it fails, for good.
+struct Parsed {
+  std::vector<RtspItem> items;
+  absl::Status status;
+};
+Parsed ParsePieces(const std::vector<std::string>& pieces, size_t max_bytes) {
+  RtspParser parser(max_bytes);
+  Parsed parsed;
+  for (const std::string& piece : pieces) {
+    parser.Append(piece);
+    while (true) {
+      auto item = parser.Next();
+      if (!item.ok()) parsed.status = item.status();
+      // Nothing mends what has failed.
+      EXPECT_EQ(item.ok(), parsed.status.ok());
+      if (!item.ok() || !item->has_value()) break;
+      parsed.items.push_back(**std::move(item));
+    }
+  }
+  return parsed;
+}
+
+std::vector<std::string> CutEvery(const std::string& bytes, size_t step) {
+  std::vector<std::string> pieces;
+  for (size_t at = 0; at < bytes.size(); at += step) {
+    pieces.push_back(bytes.substr(at, step));
+  }
+  return pieces;
+}
+
+std::vector<std::string> TextsOf(const std::vector<RtspItem>& items) {
+  std::vector<std::string> texts;
+  for (const RtspItem& item : items) {
+    if (const auto* packet = std::get_if<InterleavedPacket>(&item)) {
+      texts.push_back(absl::StrCat("$", packet->channel, packet->payload));
+      continue;
+    }
+    const auto& message = std::get<RtspMessage>(item);
+    texts.push_back(absl::StrCat(message.status, message.method));
+    for (const auto& [name, value] : message.headers) {
+      absl::StrAppend(&texts.back(), "\n", name, ":", value);
+    }
+    absl::StrAppend(&texts.back(), "\n\n", message.body);
+  }
+  return texts;
+}
+
 TEST(RtspParserTest, MessagesAndPacketsComeOutHoweverTheyAreCut) {
   const std::string packet =
       absl::StrCat("$", std::string("\x01\x00\x03", 3), "a$b");
@@ -56,7 +89,8 @@ TEST(RtspParserTest, MessagesAndPacketsComeOutHoweverTheyAreCut) {
       " two\r\n\r\nv=0$\n", packet, "\r\n", packet,
       "OPTIONS rtsp://a.example/ RTSP/1.0\ncseq:7\n\n", packet);
   for (size_t step = 1; step <= bytes.size(); ++step) {
-    const std::vector<RtspItem> items = ParseAll(bytes, step);
+    const auto [items, status] = ParsePieces(CutEvery(bytes, step), kMaxBytes);
+    EXPECT_THAT(status, IsOk());
     ASSERT_EQ(items.size(), 5u) << step;
     const auto& answer = std::get<RtspMessage>(items[0]);
     EXPECT_EQ(answer.status, 200);
@@ -106,23 +140,82 @@ TEST(RtspParserTest, WhatIsNoRtspIsRefused) {
   }
 }
 
-TEST(RtspParserTest, AnythingAtAllIsTakenApartOrRefused) {
-  // A fixed sequence of pseudo-random edits of a good conversation.
-  const std::string good =
-      "RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\nContent-Length: 4\r\n\r\nbody"
-      "$\x02";
-  uint32_t state = 1;
-  const auto random = [&state](size_t below) {
-    state = state * 1664525u + 1013904223u;
-    return (state >> 8) % below;
-  };
-  for (int round = 0; round < 20'000; ++round) {
-    std::string bytes = good + std::string(random(30), '\0') + good;
-    for (size_t i = 0; i <= random(4); ++i) {
-      bytes[random(bytes.size())] = static_cast<char>(random(256));
+TEST(RtspParserTest, TheBoundIsTheSameHoweverTheBytesAreCut) {
+  const std::string line = "RTSP/1.0 200 OK\r\nA: ";
+  for (const size_t size : {kMaxBytes, kMaxBytes + 1}) {
+    const std::string message =
+        absl::StrCat(line, std::string(size - line.size(), 'a'), "\r\n\r\n");
+    for (const size_t step : {size_t{1}, size_t{3}, size, message.size()}) {
+      EXPECT_EQ(ParsePieces(CutEvery(message, step), kMaxBytes).status.ok(),
+                size == kMaxBytes)
+          << size << " " << step;
     }
-    ParseError(bytes).IgnoreError();
   }
+  // What ends no line is not waited for.
+  EXPECT_FALSE(
+      ParseError(absl::StrCat(line, std::string(kMaxBytes, '\r'))).ok());
+}
+
+// What holds for whatever is accepted.
+void ExpectSound(const RtspItem& item, size_t max_bytes) {
+  if (const auto* packet = std::get_if<InterleavedPacket>(&item)) {
+    EXPECT_GE(packet->channel, 0);
+    EXPECT_LE(packet->channel, 255);
+    EXPECT_LE(packet->payload.size(), 65'535u);
+    return;
+  }
+  const auto& message = std::get<RtspMessage>(item);
+  EXPECT_NE(message.status == 0, message.method.empty());
+  EXPECT_TRUE(message.status == 0 ||
+              (message.status >= 100 && message.status <= 999));
+  size_t bytes = 0;
+  for (const auto& [name, value] : message.headers) {
+    EXPECT_FALSE(name.empty());
+    bytes += name.size() + value.size();
+    for (const char c : absl::StrCat(name, value)) {
+      EXPECT_TRUE(c == '\t' || static_cast<unsigned char>(c) >= ' ');
+    }
+  }
+  EXPECT_LE(bytes, max_bytes);
+  EXPECT_LE(message.body.size(), max_bytes);
+  const std::string length = message.Header("content-length");
+  size_t told = 0;
+  EXPECT_TRUE(length.empty() || absl::SimpleAtoi(length, &told));
+  EXPECT_EQ(message.body.size(), told);
+}
+
+TEST(RtspParserTest, AnythingAtAllIsTakenApartOrRefused) {
+  constexpr size_t kFewBytes = 100;
+  const std::string good = absl::StrCat(
+      "RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\nContent-Length: 4\r\n\r\nbody$",
+      std::string("\x02\x00\x05", 3), "hello\r\n",
+      "OPTIONS rtsp://a/ RTSP/1.0\nCSeq: 7\nX: one\n two\n\n");
+  ByteMutator mutator(
+      1, {"\r\n", "\n", "\r\n\r\n", "\n\n", "$", " ", ":", "RTSP/1.0 ",
+          std::string("$\0\0\2ab", 6), "Content-Length: 3\r\n",
+          std::string("\0", 1), std::string(60, 'x')});
+  int whole = 0;
+  int refused = 0;
+  for (int round = 0; round < 5000; ++round) {
+    const std::string bytes = mutator.Mutate(good);
+    SCOPED_TRACE(testing::PrintToString(bytes));
+    const Parsed parsed = ParsePieces({bytes}, kFewBytes);
+    for (const RtspItem& item : parsed.items) ExpectSound(item, kFewBytes);
+    whole += parsed.items.size() >= 3 ? 1 : 0;
+    if (!parsed.status.ok()) {
+      ++refused;
+      ASSERT_EQ(SourceFailureOf(parsed.status), SourceFailure::kConnection);
+    }
+    // How the bytes arrive changes nothing.
+    const Parsed cut = ParsePieces(mutator.Cut(bytes, 30), kFewBytes);
+    ASSERT_EQ(cut.status.ok(), parsed.status.ok())
+        << cut.status << parsed.status;
+    ASSERT_EQ(TextsOf(cut.items), TextsOf(parsed.items));
+    ASSERT_FALSE(HasFailure());
+  }
+  // The cases are good ones only if many get through and many do not.
+  EXPECT_GT(whole, 500);
+  EXPECT_GT(refused, 500);
 }
 
 TEST(RtspParameterTest, NamesAreWholeWords) {
