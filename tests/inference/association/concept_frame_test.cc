@@ -43,9 +43,9 @@ class ConceptFrameTest : public testing::TestWithParam<int> {
   // The only object's mask.
   std::vector<float> Answer(int64_t frame,
                             std::vector<PropagatedObject> objects) {
-    const TrackedPrompt tracked{0, &found_};
-    const ConceptFrame made(frame, kSide, kSide, {&tracked, 1},
-                            std::move(objects), &table_);
+    const TrackItem item{nullptr, nullptr, {{0, &found_}}};
+    const ConceptFrame made(frame, kSide, kSide, item, std::move(objects),
+                            &table_);
     const TrackedFrame answer = made.Answer({});
     EXPECT_EQ(answer.objects[0].size(), 1u);
     return answer.objects[0].empty() ? Spotted()
