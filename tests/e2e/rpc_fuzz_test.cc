@@ -6,7 +6,7 @@
 
 #include "tests/e2e/raw_call.h"
 #include "tests/e2e/server_fixture.h"
-#include "tests/support/message_breaker.h"
+#include "tests/service/message_breaker.h"
 
 namespace sam3 {
 namespace {

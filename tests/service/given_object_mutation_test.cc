@@ -12,8 +12,8 @@
 #include "pipeline/mask_codec.h"
 #include "service/convert.h"
 #include "service/given_object_reader.h"
+#include "tests/service/message_breaker.h"
 #include "tests/support/byte_mutator.h"
-#include "tests/support/message_breaker.h"
 #include "tests/support/status_matchers.h"
 
 namespace sam3 {

@@ -12,9 +12,9 @@
 #include "sam3/resume/v1/resume_token.pb.h"
 #include "service/resume_tokens.h"
 #include "service/validate.h"
+#include "tests/service/message_breaker.h"
 #include "tests/support/byte_mutator.h"
 #include "tests/support/fake_clock.h"
-#include "tests/support/message_breaker.h"
 #include "tests/support/status_matchers.h"
 
 namespace sam3 {

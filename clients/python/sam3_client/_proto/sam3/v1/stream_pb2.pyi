@@ -242,7 +242,7 @@ class ObjectEvent(_message.Message):
     def __init__(self, object_id: _Optional[int] = ..., state: _Optional[_Union[_result_pb2.ObjectState, str]] = ...) -> None: ...
 
 class FrameResult(_message.Message):
-    __slots__ = ("frame_index", "start_offset", "capture_time", "width_px", "height_px", "result", "last_in_frame", "timings", "discontinuity", "object_events", "tracked_only")
+    __slots__ = ("frame_index", "start_offset", "capture_time", "width_px", "height_px", "result", "last_in_frame", "timings", "discontinuity", "object_events", "tracked_only", "objects_not_taken_count")
     FRAME_INDEX_FIELD_NUMBER: _ClassVar[int]
     START_OFFSET_FIELD_NUMBER: _ClassVar[int]
     CAPTURE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -254,6 +254,7 @@ class FrameResult(_message.Message):
     DISCONTINUITY_FIELD_NUMBER: _ClassVar[int]
     OBJECT_EVENTS_FIELD_NUMBER: _ClassVar[int]
     TRACKED_ONLY_FIELD_NUMBER: _ClassVar[int]
+    OBJECTS_NOT_TAKEN_COUNT_FIELD_NUMBER: _ClassVar[int]
     frame_index: int
     start_offset: _duration_pb2.Duration
     capture_time: _timestamp_pb2.Timestamp
@@ -265,7 +266,8 @@ class FrameResult(_message.Message):
     discontinuity: bool
     object_events: _containers.RepeatedCompositeFieldContainer[ObjectEvent]
     tracked_only: bool
-    def __init__(self, frame_index: _Optional[int] = ..., start_offset: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., capture_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., width_px: _Optional[int] = ..., height_px: _Optional[int] = ..., result: _Optional[_Union[_result_pb2.PromptResult, _Mapping]] = ..., last_in_frame: bool = ..., timings: _Optional[_Union[_result_pb2.Timings, _Mapping]] = ..., discontinuity: bool = ..., object_events: _Optional[_Iterable[_Union[ObjectEvent, _Mapping]]] = ..., tracked_only: bool = ...) -> None: ...
+    objects_not_taken_count: int
+    def __init__(self, frame_index: _Optional[int] = ..., start_offset: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., capture_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., width_px: _Optional[int] = ..., height_px: _Optional[int] = ..., result: _Optional[_Union[_result_pb2.PromptResult, _Mapping]] = ..., last_in_frame: bool = ..., timings: _Optional[_Union[_result_pb2.Timings, _Mapping]] = ..., discontinuity: bool = ..., object_events: _Optional[_Iterable[_Union[ObjectEvent, _Mapping]]] = ..., tracked_only: bool = ..., objects_not_taken_count: _Optional[int] = ...) -> None: ...
 
 class FramesDropped(_message.Message):
     __slots__ = ("first_frame_index", "last_frame_index", "reason")

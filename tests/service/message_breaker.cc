@@ -1,4 +1,4 @@
-#include "tests/support/message_breaker.h"
+#include "tests/service/message_breaker.h"
 
 #include <iterator>
 #include <limits>
