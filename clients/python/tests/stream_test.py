@@ -136,12 +136,12 @@ class EventsTest(SharedServerTest):
                     stream.update_prompts(Prompt("blue", prompt_id="b"))
                 if isinstance(event, (PromptsUpdated, PromptRejected)):
                     told.append(event)
-                    if len(told) == 1:
-                        stream.update_prompts(remove=["r", "nobody"])
                 if isinstance(event, FrameResult):
                     ids = [r.prompt_id for r in event.results]
                     if not seen or seen[-1] != ids:
                         seen.append(ids)
+                        if len(ids) == 2:
+                            stream.update_prompts(remove=["r", "nobody"])
                     if len(told) == 3:
                         stream.finish()
         self.assertEqual(seen[-2:], [["r", "b"], ["b"]])
