@@ -252,7 +252,7 @@ class FfmpegDecoder final : public VideoDecoder {
     int size = 0;
     av_parser_parse2(parser, context.get(), &parsed, &size, packet.data,
                      packet.size, AV_NOPTS_VALUE, AV_NOPTS_VALUE, 0);
-    const absl::Status status = CheckSize(parser->width, parser->height);
+    absl::Status status = CheckSize(parser->width, parser->height);
     av_parser_close(parser);
     return status;
   }

@@ -285,7 +285,7 @@ TEST_F(LiveReaderTest, PicturesThatBecomeTooLargeEndTheStreamWhenTheyStaySo) {
                {large}});
   EXPECT_THAT(*sink_.end(),
               StatusIs(absl::StatusCode::kResourceExhausted, "too large"));
-  EXPECT_THAT(
+  ASSERT_THAT(
       sink_.kinds(),
       ElementsAre(SourceEventKind::kOpened, SourceEventKind::kReconnecting,
                   SourceEventKind::kBack, SourceEventKind::kReconnecting));
