@@ -325,10 +325,10 @@ void StreamCall::Pump() {
 }
 
 v1::SegmentStreamResponse StreamCall::ToResponse(StreamEvent event) {
-  const auto token = [this](const std::shared_ptr<const ResumeState>& state) {
-    return state == nullptr
-               ? std::string()
-               : rules_.tokens.Issue(*state, request_context_->tenant());
+  const std::string& tenant = request_context_->tenant();
+  const auto token = [&](const std::shared_ptr<const ResumeState>& state) {
+    return state == nullptr ? std::string()
+                            : rules_.tokens.Issue(*state, tenant);
   };
   std::string going;
   std::string left;
