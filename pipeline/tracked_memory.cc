@@ -10,7 +10,7 @@ namespace sam3 {
 namespace {
 
 // Objects go with their streams, or when they have not been seen for long.
-constexpr absl::Duration kRetryDelay = absl::Seconds(10);
+constexpr absl::Duration kUntilObjectsGo = absl::Seconds(10);
 
 }  // namespace
 
@@ -39,7 +39,7 @@ absl::Status TrackedMemory::Room() const {
               " MB, and no more are taken (limits.tracked_objects_mb); try "
               "again later")),
           reason::kOverloaded),
-      kRetryDelay);
+      kUntilObjectsGo);
 }
 
 }  // namespace sam3
