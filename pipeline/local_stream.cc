@@ -66,7 +66,7 @@ LocalStream::LocalStream(PipelineCore& core, uint64_t number,
                                                : 1),
       mailbox_(config_.delivery, kEveryMailbox),
       last_output_(core.clock.Now()),
-      tracked_(core.tracked_memory) {}
+      tracked_(core.metrics) {}
 
 LocalStream::~LocalStream() = default;
 

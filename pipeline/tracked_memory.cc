@@ -21,9 +21,9 @@ void TrackedMemory::Share::Measure() {
 }
 
 void TrackedMemory::Share::Count(size_t bytes, int objects) {
-  memory_.metrics_.tracked_bytes.Add(static_cast<int64_t>(bytes) -
-                                     static_cast<int64_t>(bytes_));
-  memory_.metrics_.tracked_objects.Add(objects - objects_);
+  metrics_.tracked_bytes.Add(static_cast<int64_t>(bytes) -
+                             static_cast<int64_t>(bytes_));
+  metrics_.tracked_objects.Add(objects - objects_);
   bytes_ = bytes;
   objects_ = objects;
 }

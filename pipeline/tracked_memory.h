@@ -18,10 +18,12 @@ namespace sam3 {
 class TrackedMemory {
  public:
   // One stream's objects. They are counted until the share is destroyed, which
-  // releases them.
+  // releases them; it may outlive the memory, as a session outlives what it was
+  // opened on.
   class Share {
    public:
-    explicit Share(TrackedMemory& memory) : memory_(memory) {}
+    // `metrics` as the memory's.
+    explicit Share(PipelineMetrics& metrics) : metrics_(metrics) {}
     ~Share() { Count(0, 0); }
     Share(const Share&) = delete;
     Share& operator=(const Share&) = delete;
@@ -38,13 +40,13 @@ class TrackedMemory {
    private:
     void Count(size_t bytes, int objects);
 
-    TrackedMemory& memory_;
+    PipelineMetrics& metrics_;
     std::shared_ptr<StreamTracks> tracks_;
     size_t bytes_ = 0;
     int objects_ = 0;
   };
 
-  // `metrics` must outlive it.
+  // `metrics` must outlive it and all shares.
   TrackedMemory(size_t max_bytes, PipelineMetrics& metrics)
       : max_bytes_(max_bytes), metrics_(metrics) {}
 
