@@ -48,6 +48,11 @@ double Milliseconds(const google::protobuf::Duration& duration) {
          static_cast<double>(duration.nanos()) * 1e-6;
 }
 
+absl::Duration ToDuration(const google::protobuf::Duration& duration) {
+  return absl::Seconds(duration.seconds()) +
+         absl::Nanoseconds(duration.nanos());
+}
+
 int Complain(const absl::Status& status, int exit_status) {
   std::fprintf(stderr, "sam3ctl: %s\n", std::string(status.message()).c_str());
   return exit_status;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "sam3/v1/result.pb.h"
 
 namespace sam3 {
@@ -26,6 +27,7 @@ std::string ToJson(const google::protobuf::Message& message, bool indented);
 std::string ScoreList(const v1::PromptResult& result);
 
 double Milliseconds(const google::protobuf::Duration& duration);
+absl::Duration ToDuration(const google::protobuf::Duration& duration);
 
 // "sam3ctl: message" to standard error; returns `exit_status`.
 int Complain(const absl::Status& status, int exit_status);

@@ -3,17 +3,14 @@
 #include <algorithm>
 #include <thread>
 
+#include "cli/output.h"
+
 namespace sam3 {
 namespace {
 
 constexpr std::chrono::milliseconds kBetweenAttempts{200};
 // A token is good for a minute.
 constexpr std::chrono::seconds kBetweenCalls{50};
-
-absl::Duration ToDuration(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) +
-         absl::Nanoseconds(duration.nanos());
-}
 
 }  // namespace
 

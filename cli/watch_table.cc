@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
+#include "cli/output.h"
 #include "cli/terminal_text.h"
 
 namespace sam3 {
@@ -22,11 +23,6 @@ constexpr size_t kMaxAnswers = 1024;
 constexpr int kFixedColumns = 68;
 constexpr int kMinLabelColumns = 8;
 constexpr int kMaxLabelColumns = 32;
-
-absl::Duration DurationOf(const google::protobuf::Duration& duration) {
-  return absl::Seconds(duration.seconds()) +
-         absl::Nanoseconds(duration.nanos());
-}
 
 std::string Seconds(absl::Duration duration) {
   return absl::StrFormat("%.1f s", absl::ToDoubleSeconds(duration));
@@ -74,7 +70,7 @@ void WatchTable::Take(const v1::SegmentStreamResponse& message,
 
 void WatchTable::TakeResult(const v1::FrameResult& result, absl::Time now) {
   frame_index_ = result.frame_index();
-  offset_ = DurationOf(result.start_offset());
+  offset_ = ToDuration(result.start_offset());
   if (state_ == "opening") state_ = "playing";
   size_ = absl::StrCat(result.width_px(), " x ", result.height_px());
   const auto index = static_cast<size_t>(result.result().prompt_index());

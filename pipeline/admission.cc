@@ -13,6 +13,10 @@ namespace {
 // no queue tells more.
 constexpr absl::Duration kRetryDelay = absl::Milliseconds(500);
 
+// One key may have one of so many parts.
+constexpr int kPartsOfRequests = 4;
+constexpr size_t kPartsOfBytes = 2;
+
 }  // namespace
 
 void Admission::Ticket::ShrinkTo(size_t bytes) {
@@ -30,11 +34,11 @@ std::string Admission::WhyRefused(const std::string& key, size_t bytes) const {
   }
   const auto held = by_key_.find(key);
   if (held == by_key_.end()) return "";
-  if (held->second.requests >= limits_.max_requests_per_key) {
+  if (held->second.requests >= limits_.max_requests / kPartsOfRequests) {
     return absl::StrCat(held->second.requests,
                         " requests of this key are in work");
   }
-  if (held->second.bytes + bytes > limits_.max_bytes_per_key) {
+  if (held->second.bytes + bytes > limits_.max_bytes / kPartsOfBytes) {
     return absl::StrCat("requests of this key hold ", held->second.bytes,
                         " bytes");
   }

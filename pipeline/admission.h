@@ -17,18 +17,15 @@
 namespace sam3 {
 
 // Counts what is between arrival and answer, refuses what is too much, and
-// knows when nothing is left. What one key asks for leaves room for others.
-// Threads: any; only AwaitIdle() blocks.
+// knows when nothing is left. One key may have a quarter of the requests and
+// half of the bytes, which leaves room for others; calls without a key are
+// nobody's and may have everything. Threads: any; only AwaitIdle() blocks.
 class Admission {
  public:
   struct Limits {
     int max_requests = 512;
     size_t max_bytes = size_t{1} << 30;
     int max_streams = 128;
-    // What one key may have of them. Calls without a key are nobody's and may
-    // have everything.
-    int max_requests_per_key = 128;
-    size_t max_bytes_per_key = size_t{512} << 20;
   };
 
   // Holds one place; gives it back when destroyed. Keeps the Admission's

@@ -5,22 +5,23 @@ namespace sam3 {
 void FairTurns::Add(const LaneKey& key) {
   const auto [named, is_new] = by_name_.try_emplace(key.tenant);
   if (is_new) named->second = tenants_.emplace(tenants_.end());
-  std::list<LaneKey>& lanes = named->second->lanes;
-  places_[key] = {named->second, lanes.insert(lanes.end(), key)};
+  Lanes& lanes = *named->second;
+  places_[key] = lanes.insert(lanes.end(), key);
 }
 
 void FairTurns::Erase(const LaneKey& key) {
+  const auto named = by_name_.find(key.tenant);
   const auto place = places_.find(key);
-  const auto tenant = place->second.tenant;
-  tenant->lanes.erase(place->second.lane);
+  Lanes& lanes = *named->second;
+  lanes.erase(place->second);
   places_.erase(place);
-  if (!tenant->lanes.empty()) return;
-  tenants_.erase(tenant);
-  by_name_.erase(key.tenant);
+  if (!lanes.empty()) return;
+  tenants_.erase(named->second);
+  by_name_.erase(named);
 }
 
 void FairTurns::Advance() {
-  std::list<LaneKey>& lanes = tenants_.front().lanes;
+  Lanes& lanes = tenants_.front();
   lanes.splice(lanes.end(), lanes, lanes.begin());
   tenants_.splice(tenants_.end(), tenants_, tenants_.begin());
 }

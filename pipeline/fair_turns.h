@@ -40,23 +40,18 @@ class FairTurns {
   void Erase(const LaneKey& key);
 
   // Whose turn it is; there must be one.
-  const LaneKey& front() const { return tenants_.front().lanes.front(); }
+  const LaneKey& front() const { return tenants_.front().front(); }
 
   // It has had its turn.
   void Advance();
 
  private:
-  struct Tenant {
-    std::list<LaneKey> lanes;
-  };
-  struct Place {
-    std::list<Tenant>::iterator tenant;
-    std::list<LaneKey>::iterator lane;
-  };
+  // One tenant's, next in turn first; never empty.
+  using Lanes = std::list<LaneKey>;
 
-  std::list<Tenant> tenants_;
-  std::map<std::string, std::list<Tenant>::iterator> by_name_;
-  std::map<LaneKey, Place> places_;
+  std::list<Lanes> tenants_;
+  std::map<std::string, std::list<Lanes>::iterator> by_name_;
+  std::map<LaneKey, Lanes::iterator> places_;
 };
 
 }  // namespace sam3

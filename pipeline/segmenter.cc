@@ -109,7 +109,6 @@ absl::Status CheckOptions(const SegmenterOptions& options) {
       {"encode_threads", options.encode_threads},
       {"max_active_requests", options.max_active_requests},
       {"max_queued_jobs", options.max_queued_jobs},
-      {"max_active_requests_per_key", options.max_active_requests_per_key},
       {"max_batch_images", options.max_batch_images},
       {"max_batch_pairs", options.max_batch_pairs},
       {"max_streams", options.max_streams},
@@ -186,9 +185,7 @@ class LocalSegmenter final : public Segmenter {
       : measured_(measured),
         admission_({.max_requests = options.max_active_requests,
                     .max_bytes = options.max_active_bytes,
-                    .max_streams = StreamSlots(options, measured),
-                    .max_requests_per_key = options.max_active_requests_per_key,
-                    .max_bytes_per_key = options.max_active_bytes_per_key},
+                    .max_streams = StreamSlots(options, measured)},
                    clock, metrics),
         core_(std::move(model), options, std::move(gate), clock, metrics),
         worker_(

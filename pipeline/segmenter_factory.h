@@ -39,16 +39,15 @@ struct SegmenterOptions {
   int encode_threads = 2;
 
   // Requests that may be anywhere between arrival and answer, and the encoded
-  // bytes that they may hold together, in all and of one key. Beyond that a
-  // request is refused with RESOURCE_EXHAUSTED. 0 is not allowed.
+  // bytes that they may hold together; one key may have a part of either, see
+  // Admission. Beyond that a request is refused with RESOURCE_EXHAUSTED. 0 is
+  // not allowed.
   int max_active_requests = 512;
   size_t max_active_bytes = size_t{1} << 30;
-  int max_active_requests_per_key = 128;
-  size_t max_active_bytes_per_key = size_t{512} << 20;
 
-  // Still images that may wait for the device, and
-  // the pixels that they may hold. Queue enough to keep the device busy and no
-  // more: every further entry is latency.
+  // Still images that may wait for the device, and the pixels that they may
+  // hold. Queue enough to keep the device busy and no more: every further entry
+  // is latency.
   int max_queued_jobs = 256;
   size_t max_queued_bytes = size_t{2} << 30;
 
@@ -71,11 +70,11 @@ struct SegmenterOptions {
   // measured capacity can serve with `min_stream_fps` analysed frames a second
   // each (but always one).
   int max_streams = 128;
+  double min_stream_fps = 1.0;
 
   // What the objects that all streams follow may hold of the device's memory;
   // beyond it new ones are not taken.
   size_t max_tracked_bytes = size_t{4} << 30;
-  double min_stream_fps = 1.0;
 
   // Largest pushed frame, encoded; a larger one is refused. A few of them wait
   // per stream.

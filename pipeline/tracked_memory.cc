@@ -36,8 +36,8 @@ absl::Status TrackedMemory::Room() const {
           absl::ResourceExhaustedError(absl::StrCat(
               "overloaded: the ", metrics_.tracked_objects.value(),
               " objects that streams follow hold ", held >> 20,
-              " MB, and no more are taken (limits.tracked_objects_mb); try "
-              "again later")),
+              " MB, and no more are taken; drop objects or end streams, or "
+              "raise limits.tracked_objects_mb")),
           reason::kOverloaded),
       kUntilObjectsGo);
 }

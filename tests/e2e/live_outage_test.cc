@@ -19,6 +19,7 @@
 #include "tests/e2e/live_fixture.h"
 #include "tests/e2e/raw_call.h"
 #include "tests/pipeline/media/live_source_fixture.h"
+#include "tests/support/byte_mutator.h"
 #include "tests/support/eventually.h"
 #include "tests/support/scripted_camera.h"
 #include "tests/support/scripted_web_server.h"
@@ -134,14 +135,9 @@ TEST_F(LiveOutageTest, FiftyCamerasThatComeBackAtOnceAreTakenOneByOne) {
 std::vector<std::string> Damaged(const std::vector<std::string>& packets,
                                  size_t first, double probability) {
   std::mt19937 random(1);
-  std::bernoulli_distribution wrong(probability);
   std::vector<std::string> damaged = packets;
   for (size_t i = first; i < damaged.size(); ++i) {
-    for (char& byte : damaged[i]) {
-      for (int bit = 0; bit < 8; ++bit) {
-        if (wrong(random)) byte = static_cast<char>(byte ^ (1 << bit));
-      }
-    }
+    FlipBits(probability, &random, &damaged[i]);
   }
   return damaged;
 }

@@ -23,12 +23,8 @@ class AdmissionTest : public testing::Test {
 
   FakeClock clock_;
   PipelineMetrics metrics_;
-  Admission admission_{{.max_requests = 4,
-                        .max_bytes = 1000,
-                        .max_requests_per_key = 2,
-                        .max_bytes_per_key = 500},
-                       clock_,
-                       metrics_};
+  Admission admission_{
+      {.max_requests = 8, .max_bytes = 1000}, clock_, metrics_};
   std::vector<std::unique_ptr<Admission::Ticket>> tickets_;
 };
 
@@ -59,9 +55,9 @@ TEST_F(AdmissionTest, BytesOfAKeyAreBoundedToo) {
 }
 
 TEST_F(AdmissionTest, CallsWithoutAKeyMayHaveEverything) {
-  for (int i = 0; i < 4; ++i) EXPECT_THAT(Admit("", 200), IsOk());
+  for (int i = 0; i < 8; ++i) EXPECT_THAT(Admit("", 125), IsOk());
   EXPECT_THAT(Admit(""), StatusIs(absl::StatusCode::kResourceExhausted,
-                                  "4 requests are in work"));
+                                  "8 requests are in work"));
   tickets_.clear();
   EXPECT_TRUE(admission_.AwaitIdle(clock_.Now()));
 }

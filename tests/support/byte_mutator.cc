@@ -70,4 +70,13 @@ void ByteMutator::ReplaceNumber(std::string* bytes) {
                  numbers[Below(std::size(numbers))]);
 }
 
+void FlipBits(double probability, std::mt19937* random, std::string* bytes) {
+  std::bernoulli_distribution wrong(probability);
+  for (char& byte : *bytes) {
+    for (int bit = 0; bit < 8; ++bit) {
+      if (wrong(*random)) byte = static_cast<char>(byte ^ (1 << bit));
+    }
+  }
+}
+
 }  // namespace sam3

@@ -33,4 +33,7 @@ class ByteMutator {
   std::mt19937 random_;
 };
 
+// Turns every bit around with some probability.
+void FlipBits(double probability, std::mt19937* random, std::string* bytes);
+
 }  // namespace sam3

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "pipeline/source_failure.h"
 #include "tests/pipeline/media/live_source_fixture.h"
+#include "tests/support/byte_mutator.h"
 #include "tests/support/scripted_camera.h"
 #include "tests/support/scripted_web_server.h"
 #include "tests/support/status_matchers.h"
@@ -155,15 +156,10 @@ TEST_F(DamagedCameraTest, AnyBitsMayBeWrong) {
   for (int round = 0; round < kRounds; ++round) {
     std::vector<std::string> packets = Packets();
     const double rate = std::pow(10, -2 - 4.0 * round / kRounds);
-    std::bernoulli_distribution wrong(rate);
     for (std::string& packet : packets) {
       // Headers too, but the first picture is left whole in half of the rounds.
       if (round % 2 == 0 && PictureOf(packet) == 0) continue;
-      for (char& byte : packet) {
-        for (int bit = 0; bit < 8; ++bit) {
-          if (wrong(random)) byte = static_cast<char>(byte ^ (1 << bit));
-        }
-      }
+      FlipBits(rate, &random, &packet);
     }
     Pictures pictures;
     const absl::Status end = Play(packets, &pictures);
