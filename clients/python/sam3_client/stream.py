@@ -149,8 +149,10 @@ class Stream(Iterator[StreamEvent]):
         with self._changing:
             self._closed = True
             requests, call = self._requests, self._call
-        requests.close()
+        # First: requests that end would half-close the call, and a server that
+        # is quick would take that for a good end.
         call.cancel()
+        requests.close()
         if self._frames is not None:
             self._frames.close()
 
