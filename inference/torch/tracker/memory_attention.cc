@@ -1,96 +1,13 @@
 #include "inference/torch/tracker/memory_attention.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "inference/torch/modules/positions.h"
 #include "inference/torch/modules/rope.h"
+#include "inference/torch/tracker/tiled_attention.h"
 
 namespace sam3 {
-namespace {
-
-// A tile of scores that stays in a core's own cache, and yet is large enough
-// for products to run at full speed.
-constexpr int64_t kMaxTileQueries = 512;
-constexpr int64_t kTileKeys = 512;
-
-// One tile's queries against all keys: query [T, D] times the scale, key
-// [L, D], value [L, V]. Returns [T, V], fp32. The softmax goes along: what was
-// summed up so far shrinks when a greater score turns up.
-at::Tensor AverageTile(const at::Tensor& query, const at::Tensor& key,
-                       const at::Tensor& value) {
-  const auto options = query.options().dtype(at::kFloat);
-  at::Tensor sum = at::zeros({query.size(0), value.size(1)}, options);
-  at::Tensor weight = at::zeros({query.size(0), 1}, options);
-  at::Tensor most;
-  for (int64_t at = 0; at < key.size(0); at += kTileKeys) {
-    const int64_t count = std::min(kTileKeys, key.size(0) - at);
-    at::Tensor score =
-        at::mm(query, key.narrow(0, at, count).t()).to(at::kFloat);
-    at::Tensor now = score.amax(1, /*keepdim=*/true);
-    if (most.defined()) {
-      now = at::maximum(now, most);
-      const at::Tensor shrink = (most - now).exp_();
-      sum.mul_(shrink);
-      weight.mul_(shrink);
-    }
-    most = now;
-    score.sub_(most).exp_();
-    weight.add_(score.sum(1, /*keepdim=*/true));
-    const at::Tensor values = value.narrow(0, at, count);
-    if (values.scalar_type() == at::kFloat) {
-      sum.addmm_(score, values);
-    } else {
-      sum.add_(at::mm(score.to(values.scalar_type()), values));
-    }
-  }
-  return sum.div_(weight);
-}
-
-// query [N, H, T, D], key [N, H, L, D], value [N, H or 1, L, V], where 1 is
-// shared by the heads. Returns [N, H, T, V]. The library's kernels for the CPU
-// take no values that are narrower than keys, and lose time on products of its
-// fp32 tiles.
-at::Tensor Average(const at::Tensor& query, const at::Tensor& key,
-                   const at::Tensor& value) {
-  const int64_t heads = query.size(1);
-  const at::Tensor values = value.expand({-1, heads, -1, -1});
-  if (!query.is_cpu() ||
-      (query.scalar_type() != at::kFloat && values.size(-1) == key.size(-1))) {
-    return at::scaled_dot_product_attention(query, key, values);
-  }
-  const int64_t rows = query.size(2);
-  // As many for each thread, so that none waits for the last.
-  const int64_t threads = at::get_num_threads();
-  const int64_t least = (rows + kMaxTileQueries - 1) / kMaxTileQueries;
-  const int64_t tile_rows =
-      (rows - 1) / ((least + threads - 1) / threads * threads) + 1;
-  const int64_t tiles = (rows - 1) / tile_rows + 1;
-  const at::Tensor scaled =
-      query * (1.0 / std::sqrt(static_cast<double>(query.size(-1))));
-  at::Tensor out =
-      at::empty({query.size(0), heads, rows, value.size(-1)}, query.options());
-  at::parallel_for(
-      0, query.size(0) * heads * tiles, 1, [&](int64_t begin, int64_t end) {
-        // The mode is each thread's own.
-        const c10::InferenceMode inference_mode;
-        for (int64_t i = begin; i < end; ++i) {
-          const int64_t item = i / (heads * tiles);
-          const int64_t head = i / tiles % heads;
-          const int64_t at = i % tiles * tile_rows;
-          const int64_t count = std::min(tile_rows, rows - at);
-          out[item][head]
-              .narrow(0, at, count)
-              .copy_(AverageTile(scaled[item][head].narrow(0, at, count),
-                                 key[item][head], values[item][head]));
-        }
-      });
-  return out;
-}
-
-}  // namespace
-
 MemoryAttention::Layer::Layer(WeightReader& weights, const std::string& name,
                               const ModelConfig& config)
     : norm1(weights, name + ".layer_norm1", config.hidden_size()),
@@ -149,19 +66,23 @@ MemoryAttention::MemoryAttention(WeightReader& weights, const std::string& name,
                          config.tracker->rope_theta, weights.device())),
       norm_(weights, name + ".layer_norm", config.hidden_size()) {
   for (int i = 0; i < config.tracker->layer_count; ++i) {
-    layers_.emplace_back(weights, absl::StrCat(name, ".layers.", i), config);
+    Layer& layer = layers_.emplace_back(
+        weights, absl::StrCat(name, ".layers.", i), config);
+    if (head_count_ == 1 && weights.device().is_cpu() &&
+        weights.dtype() == at::kFloat) {
+      layer.folded.emplace(layer.key_weight, layer.key_bias, table_);
+    }
   }
 }
 
 at::Tensor MemoryAttention::operator()(const at::Tensor& features,
                                        const ObjectMemories& memories) const {
   const Tokens tokens = LayOut(memories);
+  const int64_t count = memories.frames.size(0);
   at::Tensor x = features + positions_;
   for (const Layer& layer : layers_) {
     x = AttendToFrame(layer, x).add_(x);
-    if (x.size(0) != tokens.values.size(0)) {
-      x = x.expand({tokens.values.size(0), -1, -1});
-    }
+    if (x.size(0) != count) x = x.expand({count, -1, -1});
     x = AttendToMemory(layer, x, tokens).add_(x);
     x = layer.linear2(Activate(layer.linear1(layer.norm3(x)), activation_))
             .add_(x);
@@ -181,8 +102,8 @@ at::Tensor MemoryAttention::AttendToFrame(const Layer& layer,
   at::Tensor key = layer.self_key(placed);
   RotateInPlace(query, table_);
   RotateInPlace(key, table_);
-  const at::Tensor seen = Average(SplitHeads(query), SplitHeads(key),
-                                  SplitHeads(layer.self_value(placed)));
+  const at::Tensor seen = Attend(SplitHeads(query), SplitHeads(key),
+                                 SplitHeads(layer.self_value(placed)));
   return layer.self_output(seen.transpose(1, 2).flatten(2));
 }
 
@@ -191,10 +112,14 @@ at::Tensor MemoryAttention::AttendToMemory(const Layer& layer,
                                            const Tokens& tokens) const {
   at::Tensor query = layer.query(layer.norm2(x));
   RotateInPlace(query, table_);
+  if (tokens.by_row.has_value()) {
+    const at::Tensor seen = (*layer.folded)(query, *tokens.by_row);
+    return at::linear(seen, layer.output_weight, layer.output_bias);
+  }
   at::Tensor key = at::linear(tokens.placed, layer.key_weight, layer.key_bias);
   RotateFirstInPlace(key, table_, tokens.frame_count);
   const at::Tensor seen =
-      Average(SplitHeads(query), SplitHeads(key), tokens.values.unsqueeze(1));
+      Attend(SplitHeads(query), SplitHeads(key), tokens.values.unsqueeze(1));
   return at::linear(seen.transpose(1, 2).flatten(2), layer.output_weight,
                     layer.output_bias);
 }
@@ -203,16 +128,25 @@ MemoryAttention::Tokens MemoryAttention::LayOut(
     const ObjectMemories& memories) const {
   const int64_t count = memories.frames.size(0);
   const int64_t frames = memories.frame_times.size(1);
+  const at::Tensor cells =
+      memories.frames.view({count, frames, -1, memories.frames.size(-1)});
   const at::Tensor placed =
-      (memories.frames.view({count, frames, -1, memories.frames.size(-1)}) +
-       memory_positions_)
-          .add_(memories.frame_times.unsqueeze(2))
-          .flatten(1, 2);
+      (cells + memory_positions_).add_(memories.frame_times.unsqueeze(2));
+  const at::Tensor pointers = memories.pointers + memories.pointer_times;
   Tokens tokens;
-  tokens.frame_count = placed.size(1);
+  const auto& folded = layers_.front().folded;
+  if (folded.has_value() && folded->Saves(frames)) {
+    const int64_t grid = std::llround(std::sqrt(cells.size(2)));
+    const auto by_row = [grid](const at::Tensor& x) {
+      return x.unflatten(2, {grid, grid}).transpose(1, 2).flatten(2, 3);
+    };
+    tokens.by_row = MemoriesByRow{by_row(placed), by_row(cells), pointers,
+                                  memories.pointers};
+    return tokens;
+  }
+  tokens.frame_count = frames * cells.size(2);
   tokens.values = at::cat({memories.frames, memories.pointers}, 1);
-  tokens.placed =
-      at::cat({placed, memories.pointers + memories.pointer_times}, 1);
+  tokens.placed = at::cat({placed.flatten(1, 2), pointers}, 1);
   return tokens;
 }
 

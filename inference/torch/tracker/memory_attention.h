@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "inference/model_config.h"
 #include "inference/torch/aten.h"
 #include "inference/torch/modules/layers.h"
+#include "inference/torch/tracker/row_folded_attention.h"
 #include "inference/torch/weights.h"
 
 namespace sam3 {
@@ -22,11 +24,11 @@ struct ObjectMemories {
 };
 
 // The features of a frame in the light of what objects were before
-// (Sam3TrackerVideoMemoryAttention). Two of its products are not done as they
+// (Sam3TrackerVideoMemoryAttention). Some of its products are not done as they
 // are written there, with the same result: the first layer's self-attention,
-// which knows nothing of the objects, runs once for all; and values are
-// projected after they were averaged, not before, since the weights of an
-// average sum to 1.
+// which knows nothing of the objects, runs once for all; values are projected
+// after they were averaged, not before, since the weights of an average sum to
+// 1; and keys are turned and projected in half (RowFoldedAttention).
 //
 // Immutable after construction; called on the engine's thread, in GuardTorch.
 class MemoryAttention {
@@ -53,6 +55,8 @@ class MemoryAttention {
     Linear query;
     at::Tensor key_weight;  // [C, memory_channels]
     at::Tensor key_bias;    // [C]
+    // Where it may be used.
+    std::optional<RowFoldedAttention> folded;
     // The value's projection and the output's, one after the other, by heads.
     at::Tensor output_weight;  // [C, heads * memory_channels]
     at::Tensor output_bias;    // [C]
@@ -61,8 +65,10 @@ class MemoryAttention {
     Linear linear2;
   };
 
-  // Memories as every layer reads them: frames, then pointers.
+  // Memories as every layer reads them: by rows where that is less work, frames
+  // and then pointers otherwise.
   struct Tokens {
+    std::optional<MemoriesByRow> by_row;
     at::Tensor values;        // [N, L, memory_channels]
     at::Tensor placed;        // the same with places and time codes added
     int64_t frame_count = 0;  // of the L that belong to frames
