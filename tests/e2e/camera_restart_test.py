@@ -6,6 +6,7 @@ and sam3ctl go on with the next one, with the same ids and frame numbers.
 Needs PYTHONPATH, SAM3_SERVER and SAM3CTL as the Python client's tests do.
 """
 
+import contextlib
 import http.server
 import json
 import os
@@ -132,28 +133,27 @@ def main() -> None:
     camera.daemon_threads = True
     threading.Thread(target=camera.serve_forever, daemon=True).start()
     host = f"{LOCAL}:{camera.server_address[1]}"
-    with tempfile.TemporaryDirectory() as folder:
-        secret = pathlib.Path(folder) / "secret"
+    with contextlib.ExitStack() as stack:
+        secret = pathlib.Path(
+            stack.enter_context(tempfile.TemporaryDirectory())) / "secret"
         secret.write_text("s" * 32)
         flags = ["--resume-secret-file", str(secret), "--allow-url-host", host,
                  "--allow-url-http", "--allow-url-cidr", "127.0.0.0/8",
                  "--drain-seconds", "2"]
         first = RunningServer(*flags)
+        stack.callback(first.stop)
         watchers = [watch(first, f"http://{host}/")
                     for watch in (PythonWatcher, ProgramWatcher)]
         for watcher in watchers:
+            stack.callback(watcher.stop)
             watcher.start()
         for watcher in watchers:
             watcher.await_frames(FRAMES_BEFORE, 1)
         first.stop()
         second = RunningServer(*flags, address=first.address)
-        try:
-            for watcher in watchers:
-                watcher.await_frames(FRAMES_AFTER, 2)
-        finally:
-            for watcher in watchers:
-                watcher.stop()
-            second.stop()
+        stack.callback(second.stop)
+        for watcher in watchers:
+            watcher.await_frames(FRAMES_AFTER, 2)
     camera.shutdown()
     for watcher in watchers:
         watcher.join(10)
