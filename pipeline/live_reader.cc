@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <thread>
@@ -27,6 +28,8 @@ bool IsFinalAtFirst(SourceFailure failure) {
          failure == SourceFailure::kNotFound ||
          failure == SourceFailure::kCodecUnsupported;
 }
+
+constexpr absl::Duration kBetweenDamages = absl::Seconds(10);
 
 std::string InSeconds(absl::Duration duration) {
   return absl::FormatDuration(absl::Trunc(duration, absl::Milliseconds(100)));
@@ -89,6 +92,7 @@ class LiveReader final : public VideoReader {
                           source_.Connect(url_, limits_, allocator_, context_,
                                           [this] { OnStall(); }));
     bool new_connection = true;
+    damage_told_ = 0;
     while (true) {
       absl::StatusOr<std::optional<VideoPicture>> next = connection->Next();
       if (absl::IsResourceExhausted(next.status()) && !new_connection) {
@@ -101,6 +105,7 @@ class LiveReader final : public VideoReader {
                             std::move(next));
       if (!picture.has_value()) return absl::OkStatus();
       TellChanges(*picture, connection->frame_rate());
+      TellDamage(connection->damaged_parts());
       const absl::Time now = clock_.Now();
       const bool begins = new_connection || picture->discontinuity;
       const MediaTimeline::Place place =
@@ -142,6 +147,19 @@ class LiveReader final : public VideoReader {
       sink_.ReportSource(std::move(back));
     }
     away_ = false;
+  }
+
+  void TellDamage(int64_t parts) {
+    damage_told_ = std::min(damage_told_, parts);
+    if (parts == damage_told_ || clock_.Now() < tells_damage_from_) return;
+    sink_.ReportSource(
+        {SourceEventKind::kDamaged,
+         0,
+         absl::StrCat(parts - damage_told_,
+                      " parts of the video could not be decoded"),
+         {}});
+    damage_told_ = parts;
+    tells_damage_from_ = clock_.Now() + kBetweenDamages;
   }
 
   void OnStall() {
@@ -206,6 +224,9 @@ class LiveReader final : public VideoReader {
   // Whether the client was told that nothing comes.
   bool away_ = false;
   absl::Time last_picture_;
+  // Of the connection's parts that could not be decoded.
+  int64_t damage_told_ = 0;
+  absl::Time tells_damage_from_ = absl::InfinitePast();
   int width_ = 0;
   int height_ = 0;
   std::thread thread_;

@@ -21,8 +21,9 @@ namespace sam3 {
 // bytes.
 //
 // The sink gets SourceOpened() with the first picture only, then kStalled,
-// kReconnecting and kBack events as they happen; the offsets of its frames
-// always grow. Stop() is noticed at once, while waiting too.
+// kReconnecting and kBack events as they happen, and kDamaged at most every ten
+// seconds, so that a bad line does not drown the results; the offsets of its
+// frames always grow. Stop() is noticed at once, while waiting too.
 //
 // Everything borrowed must outlive the reader.
 std::unique_ptr<VideoReader> MakeLiveReader(

@@ -105,11 +105,11 @@ class ThreadedReader final : public VideoReader {
         return absl::CancelledError("the stream has ended");
       }
     }
-    if (decoder.damaged_packets() > 0) {
+    if (decoder.damaged_parts() > 0) {
       sink_.ReportSource(
           {SourceEventKind::kDamaged,
            0,
-           absl::StrCat(decoder.damaged_packets(),
+           absl::StrCat(decoder.damaged_parts(),
                         " parts of the video could not be decoded"),
            {}});
     }

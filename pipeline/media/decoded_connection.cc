@@ -43,6 +43,7 @@ class DecodedConnection final : public LiveConnection {
   }
 
   double frame_rate() const override { return decoder_->frame_rate(); }
+  int64_t damaged_parts() const override { return decoder_->damaged_parts(); }
 
  private:
   // For the input's first part, or for its next one.

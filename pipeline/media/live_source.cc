@@ -38,6 +38,9 @@ class CountedConnection final : public LiveConnection {
     return picture;
   }
   double frame_rate() const override { return connection_->frame_rate(); }
+  int64_t damaged_parts() const override {
+    return connection_->damaged_parts();
+  }
 
  private:
   const std::unique_ptr<LiveConnection> connection_;

@@ -32,6 +32,9 @@ class LiveConnection {
 
   // As announced; 0 when it is not.
   virtual double frame_rate() const = 0;
+  // What could not be decoded so far, see VideoDecoder; 0 again with every part
+  // of a source that comes in several.
+  virtual int64_t damaged_parts() const = 0;
 };
 
 // Opens what a client's URL names, without becoming the client's way into the

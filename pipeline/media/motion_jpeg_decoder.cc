@@ -44,7 +44,7 @@ class MotionJpegDecoder final : public VideoDecoder {
   int height() const override { return height_; }
   double frame_rate() const override { return 0; }
   int64_t frame_count() const override { return 0; }
-  int64_t damaged_packets() const override { return damaged_; }
+  int64_t damaged_parts() const override { return damaged_; }
 
  private:
   absl::StatusOr<std::optional<VideoPicture>> Decode() {

@@ -116,6 +116,7 @@ class FfmpegDecoder final : public VideoDecoder {
       SAM3_RETURN_IF_ERROR(refusal_);
       const int code = avcodec_receive_frame(codec_.get(), frame_.get());
       if (code == 0) {
+        if (frame_->decode_error_flags != 0) ++damaged_;
         absl::StatusOr<VideoPicture> picture = Convert();
         av_frame_unref(frame_.get());
         if (!picture.ok()) return picture.status();
@@ -148,7 +149,7 @@ class FfmpegDecoder final : public VideoDecoder {
   int64_t frame_count() const override {
     return input_->streams[track_]->nb_frames;
   }
-  int64_t damaged_packets() const override { return damaged_; }
+  int64_t damaged_parts() const override { return damaged_; }
 
  private:
   const AVCodecParameters& coded() const {

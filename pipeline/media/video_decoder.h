@@ -75,8 +75,9 @@ class VideoDecoder {
   virtual int height() const = 0;
   virtual double frame_rate() const = 0;
   virtual int64_t frame_count() const = 0;
-  // Packets that could not be decoded so far.
-  virtual int64_t damaged_packets() const = 0;
+  // What could not be decoded so far: packets that gave nothing, and pictures
+  // that were mended from what was left of them.
+  virtual int64_t damaged_parts() const = 0;
 };
 
 // The version of the FFmpeg libraries in this process.

@@ -31,10 +31,11 @@ struct Picture {
   bool discontinuity = false;
 };
 struct Stall {};
+struct Damage {};
 struct End {};
 // Waits until it is cancelled.
 struct Hang {};
-using Step = std::variant<Picture, Stall, End, Hang, absl::Status>;
+using Step = std::variant<Picture, Stall, Damage, End, Hang, absl::Status>;
 using Script = std::vector<Step>;
 
 class ScriptedConnection final : public LiveConnection {
@@ -57,6 +58,7 @@ class ScriptedConnection final : public LiveConnection {
         return std::optional<VideoPicture>(std::move(out));
       }
       if (std::holds_alternative<Stall>(step)) on_stall_();
+      if (std::holds_alternative<Damage>(step)) ++damaged_;
       if (std::holds_alternative<Hang>(step)) {
         while (!context_.cancelled()) std::this_thread::yield();
         return absl::CancelledError("cancelled");
@@ -70,11 +72,13 @@ class ScriptedConnection final : public LiveConnection {
   }
 
   double frame_rate() const override { return 25; }
+  int64_t damaged_parts() const override { return damaged_; }
 
  private:
   std::deque<Step> steps_;
   const RequestContext& context_;
   const std::function<void()> on_stall_;
+  int64_t damaged_ = 0;
 };
 
 // Connections in order; a script that begins with a status cannot be
@@ -238,6 +242,19 @@ TEST_F(LiveReaderTest, AStallThatPassesIsNoGap) {
   for (const PublishedFrame& frame : sink_.frames()) {
     EXPECT_FALSE(frame.discontinuity);
   }
+}
+
+TEST_F(LiveReaderTest, DamageIsToldNowAndThen) {
+  Start({{Picture{absl::Seconds(0)}, Damage{}, Damage{},
+          Picture{absl::Seconds(1)}, Damage{}, Picture{absl::Seconds(2)},
+          Hang{}}});
+  // No time passes.
+  while (sink_.frames().size() < 3) std::this_thread::yield();
+  ASSERT_THAT(sink_.kinds(),
+              ElementsAre(SourceEventKind::kOpened, SourceEventKind::kDamaged));
+  EXPECT_THAT(sink_.events()[0].message, testing::HasSubstr("2 parts"));
+  reader_->Stop();
+  Advance([&] { return sink_.end().has_value(); });
 }
 
 TEST_F(LiveReaderTest, ASourceThatWasNeverSeenFailsAtOnceWhenWaitingIsNoUse) {

@@ -82,6 +82,7 @@ class DamagedCameraTest : public LiveSourceTest {
       auto picture = (*connection)->Next();
       if (!picture.ok()) return picture.status();
       if (!picture->has_value()) return absl::OkStatus();
+      damaged_parts_ = (*connection)->damaged_parts();
       const Image& image = (*picture)->image;
       const auto number =
           static_cast<int>((*picture)->start_offset / absl::Milliseconds(40));
@@ -95,9 +96,11 @@ class DamagedCameraTest : public LiveSourceTest {
     Pictures whole;
     ExpectFailure(Play(Packets(), &whole), SourceFailure::kConnection);
     ASSERT_EQ(whole.size(), static_cast<size_t>(kPictures));
+    EXPECT_EQ(damaged_parts_, 0);
     Pictures pictures;
     ExpectFailure(Play(packets, &pictures), SourceFailure::kConnection);
     EXPECT_NE(pictures, whole);
+    EXPECT_GT(damaged_parts_, 0);
     for (int i = from; i < kPictures; ++i) {
       ASSERT_THAT(pictures, Contains(Key(i)));
       EXPECT_TRUE(pictures.at(i) == whole.at(i)) << i;
@@ -105,6 +108,7 @@ class DamagedCameraTest : public LiveSourceTest {
   }
 
   ScriptedCamera camera_{{}};
+  int64_t damaged_parts_ = 0;
 };
 
 TEST_F(DamagedCameraTest, LostPacketsCostNoMoreThanTwoGroupsOfPictures) {
