@@ -66,13 +66,20 @@ absl::StatusOr<std::unique_ptr<Admission::Ticket>> Admission::AdmitRequest(
   return std::make_unique<Ticket>(this, key, bytes, /*stream=*/false);
 }
 
-absl::StatusOr<std::unique_ptr<Admission::Ticket>> Admission::AdmitStream() {
+absl::StatusOr<std::unique_ptr<Admission::Ticket>> Admission::AdmitStream(
+    int carried) {
   const absl::MutexLock lock(&mutex_);
   if (!refusal_.ok()) return refusal_;
   if (streams_ >= limits_.max_streams) {
     metrics_.requests_refused.Add();
     return Overloaded(
         absl::StrCat("all ", limits_.max_streams, " streams are taken"));
+  }
+  if (streams_ >= carried) {
+    metrics_.requests_refused.Add();
+    return Overloaded(absl::StrCat(streams_,
+                                   " streams are open, and the device is too "
+                                   "slow for more (limits.min_stream_fps)"));
   }
   ++streams_;
   metrics_.streams_opened.Add();
@@ -96,9 +103,10 @@ bool Admission::AwaitIdle(absl::Time deadline) {
       &mutex_, absl::Condition(this, &Admission::Idle), deadline);
 }
 
-int Admission::free_streams() const {
+int Admission::free_streams(int carried) const {
   const absl::MutexLock lock(&mutex_);
-  return refusal_.ok() ? std::max(0, limits_.max_streams - streams_) : 0;
+  const int most = std::min(limits_.max_streams, carried);
+  return refusal_.ok() ? std::max(0, most - streams_) : 0;
 }
 
 void Admission::Release(const std::string& key, size_t bytes, bool stream) {

@@ -57,10 +57,11 @@ class Admission {
 
   // RESOURCE_EXHAUSTED (OVERLOADED) beyond a limit, the status of Refuse()
   // afterwards.
-  // `key` is empty for a call without one.
+  // `key` is empty for a call without one; `carried` are the streams that the
+  // device can serve as things are.
   absl::StatusOr<std::unique_ptr<Ticket>> AdmitRequest(const std::string& key,
                                                        size_t bytes);
-  absl::StatusOr<std::unique_ptr<Ticket>> AdmitStream();
+  absl::StatusOr<std::unique_ptr<Ticket>> AdmitStream(int carried);
 
   // From now on everything is refused with `why`; the first reason stays.
   void Refuse(absl::Status why);
@@ -70,7 +71,8 @@ class Admission {
   // Blocks until every ticket is back or `deadline`; whether they are.
   bool AwaitIdle(absl::Time deadline);
 
-  int free_streams() const;
+  // How many more AdmitStream() would take.
+  int free_streams(int carried) const;
 
  private:
   struct Held {

@@ -17,19 +17,34 @@ constexpr absl::Duration kLongestRetry = absl::Seconds(30);
 LaneKey LaneOf(const Job& job) {
   const Job::Facts& facts = job.facts();
   LaneKey key;
-  key.kind = facts.stream_id != 0 ? LaneKey::Kind::kStream
-             : facts.is_click     ? LaneKey::Kind::kClick
-                                  : LaneKey::Kind::kStill;
+  key.kind = facts.is_click         ? LaneKey::Kind::kClick
+             : facts.stream_id != 0 ? LaneKey::Kind::kStream
+                                    : LaneKey::Kind::kStill;
   key.tenant = job.context().tenant();
-  key.stream_id = facts.stream_id;
+  if (key.kind == LaneKey::Kind::kStream) key.stream_id = facts.stream_id;
   return key;
+}
+
+// A mean of what was measured of late.
+void Follow(absl::Duration measured, absl::Duration* mean) {
+  *mean =
+      *mean == absl::ZeroDuration() ? measured : *mean * 0.8 + measured * 0.2;
+}
+
+// A job has a picture or at least one prompt, as a rule.
+int MostJobs(const BatchScheduler::Options& options) {
+  return std::max(options.max_batch_images, options.max_batch_pairs);
 }
 
 }  // namespace
 
 BatchScheduler::BatchScheduler(const Options& options, Clock& clock,
                                PipelineMetrics& metrics)
-    : options_(options), clock_(clock), metrics_(metrics) {}
+    : options_(options),
+      clock_(clock),
+      metrics_(metrics),
+      click_limit_(MostJobs(options), options.batch_time),
+      other_limit_(MostJobs(options), options.batch_time) {}
 
 BatchScheduler::~BatchScheduler() = default;
 
@@ -45,8 +60,9 @@ absl::Status BatchScheduler::Schedule(std::unique_ptr<Job>&& job) {
   const LaneKey key = LaneOf(*job);
   const absl::Time deadline = job->context().deadline();
   // Frames are ordered by arrival: the stream's deadline is the same for all.
-  const absl::Time due =
-      is_still ? std::min(deadline, now + options_.patience) : now;
+  const absl::Time due = key.kind == LaneKey::Kind::kStream
+                             ? now
+                             : std::min(deadline, now + options_.patience);
   const Position position(due, next_arrival_++);
 
   const auto [lane, is_new] = lanes_.try_emplace(key);
@@ -102,9 +118,21 @@ absl::Duration BatchScheduler::RetryDelay() const {
 void BatchScheduler::BatchDone(int job_count, absl::Duration busy) {
   if (job_count == 0) return;
   absl::MutexLock lock(&mutex_);
+  (clicks_served_ ? click_limit_ : other_limit_).BatchDone(job_count, busy);
   const absl::Duration cost = busy / job_count;
-  job_cost_ =
-      job_cost_ == absl::ZeroDuration() ? cost : job_cost_ * 0.8 + cost * 0.2;
+  Follow(cost, &job_cost_);
+  if (frames_served_) Follow(cost, &frame_cost_);
+}
+
+void BatchScheduler::ExpectCost(absl::Duration job) {
+  absl::MutexLock lock(&mutex_);
+  other_limit_.BatchDone(1, job);
+  job_cost_ = frame_cost_ = job;
+}
+
+absl::Duration BatchScheduler::frame_cost() const {
+  absl::MutexLock lock(&mutex_);
+  return frame_cost_;
 }
 
 FairTurns& BatchScheduler::TurnsOf(LaneKey::Kind kind) {
@@ -163,6 +191,9 @@ FairTurns* BatchScheduler::NextTurns(bool clicks) {
 void BatchScheduler::FillBatch(absl::Time now, Batch* batch) {
   const bool others_wait = !stream_turns_.empty() || !still_turns_.empty();
   const bool clicks = !click_turns_.empty() && !(clicks_served_ && others_wait);
+  const auto most =
+      static_cast<size_t>((clicks ? click_limit_ : other_limit_).jobs());
+  frames_served_ = false;
   int images = 0;
   int pairs = 0;
   // Lanes of streams that gave their frame; back into the ring afterwards.
@@ -173,7 +204,8 @@ void BatchScheduler::FillBatch(absl::Time now, Batch* batch) {
     const auto& [position, entry] = *lane.begin();
     const Job::Facts& facts = entry.job->facts();
     if (!batch->jobs.empty() &&
-        (images + facts.image_count > options_.max_batch_images ||
+        (batch->jobs.size() >= most ||
+         images + facts.image_count > options_.max_batch_images ||
          pairs + facts.pair_count > options_.max_batch_pairs)) {
       break;
     }
@@ -189,6 +221,7 @@ void BatchScheduler::FillBatch(absl::Time now, Batch* batch) {
     }
     batch->jobs.push_back(Remove(key, Position(position)));
     streams_turn_ = key.kind != LaneKey::Kind::kStream;
+    frames_served_ |= !streams_turn_;
   }
   for (const LaneKey& key : served) stream_turns_.Add(key);
   clicks_served_ = clicks;

@@ -14,6 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "inference/base/clock.h"
+#include "pipeline/batch_limit.h"
 #include "pipeline/fair_turns.h"
 #include "pipeline/job.h"
 #include "pipeline/metrics.h"
@@ -27,12 +28,14 @@ namespace sam3 {
 // and is as large as what happens to wait.
 //
 // Order. Jobs wait in lanes: one lane per stream, and per tenant one for stills
-// and one for clicks on pictures that are encoded already. Tenants are served
+// and one for clicks on pictures that are encoded already, be they stills or a
+// stream's newest. Tenants are served
 // round robin, and so are the streams of each; inside a tenant's lane the
 // oldest deadline goes first (a job without deadline counts as due
 // `Options::patience` after it came). A stream gives at most one frame to a
 // batch. A batch is full when the next job would exceed the picture or the pair
-// budget; a job that alone exceeds it is run alone.
+// budget, or when more would take too long (BatchLimit); a job that alone
+// exceeds a budget is run alone.
 //
 // Frames and stills share batches and take turns in them while both have work.
 // Clicks are quick and somebody looks at the screen, so they get batches of
@@ -40,14 +43,14 @@ namespace sam3 {
 //
 // Latency bound. With B batches of service time S ahead of it, a job waits at
 // most (B + 1) * S: for the head of a lane B is at most 2 * ceil(tenants of its
-// class * lanes of its tenant / (half the picture budget)), the 2 for batches
-// of clicks, which take a fraction of S; for the oldest click of a tenant B
-// is 1.
+// class * lanes of its tenant / (half a batch)), the 2 for batches of clicks,
+// which take a fraction of S; for the oldest click of a tenant B is 1. S is at
+// most `Options::batch_time` or the time of one job.
 //
-// Admission. Stills and clicks are bounded by count and bytes; beyond them
-// Schedule() says RESOURCE_EXHAUSTED (OVERLOADED) with the delay after which
-// trying again makes sense. Frames are bounded by their sessions (a fixed
-// number of turns a stream) and are always admitted.
+// Admission. Stills and clicks on them are bounded by count and bytes; beyond
+// them Schedule() says RESOURCE_EXHAUSTED (OVERLOADED) with the delay after
+// which trying again makes sense. What streams ask for is bounded by their
+// sessions (a fixed number of turns a stream) and are always admitted.
 //
 // Expiry. A job whose deadline passes is handed out by AwaitExpired() at that
 // moment, so its slot is free and its client is told although the device may be
@@ -67,6 +70,8 @@ class BatchScheduler {
     // Budgets of a batch.
     int max_batch_images = 8;
     int max_batch_pairs = 32;
+    // What a batch may take where its jobs can be run in several.
+    absl::Duration batch_time = absl::InfiniteDuration();
     // When a job without deadline becomes as urgent as one with.
     absl::Duration patience = absl::Seconds(10);
   };
@@ -99,13 +104,21 @@ class BatchScheduler {
   // after Close().
   std::vector<std::unique_ptr<Job>> AwaitExpired();
 
-  // Tells how long a batch took, for the estimates of retry delays.
+  // Before the first batch: what a job of one picture took.
+  void ExpectCost(absl::Duration job);
+
+  // Tells how long the batch that was handed out last took, for the estimates
+  // of retry delays and the size of the next ones.
   void BatchDone(int job_count, absl::Duration busy);
 
   // Refuses all further jobs with `why` and hands out what still waits.
   std::vector<std::unique_ptr<Job>> Close(absl::Status why);
 
   int queued_jobs() const;
+
+  // What a stream's frame took of late, everything that is done with it; zero
+  // when nothing is known.
+  absl::Duration frame_cost() const;
 
  private:
   struct Entry {
@@ -154,8 +167,11 @@ class BatchScheduler {
   FairTurns still_turns_ ABSL_GUARDED_BY(mutex_);
   FairTurns click_turns_ ABSL_GUARDED_BY(mutex_);
   bool streams_turn_ ABSL_GUARDED_BY(mutex_) = true;
-  // Whether the last batch was one of clicks.
+  // Whether the last batch was one of clicks, and whether it had frames.
   bool clicks_served_ ABSL_GUARDED_BY(mutex_) = false;
+  bool frames_served_ ABSL_GUARDED_BY(mutex_) = false;
+  BatchLimit click_limit_ ABSL_GUARDED_BY(mutex_);
+  BatchLimit other_limit_ ABSL_GUARDED_BY(mutex_);
   std::set<Expiry> expiries_ ABSL_GUARDED_BY(mutex_);
   // What AwaitExpired() currently waits for.
   absl::Time armed_for_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
@@ -167,6 +183,7 @@ class BatchScheduler {
   uint64_t next_arrival_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Time device_free_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   absl::Duration job_cost_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration frame_cost_ ABSL_GUARDED_BY(mutex_);
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status close_reason_ ABSL_GUARDED_BY(mutex_);
 };

@@ -8,8 +8,8 @@
 
 namespace sam3 {
 
-// A line in which jobs of one kind wait: a stream's of its own, and one for all
-// others of a tenant (stream 0).
+// A line in which jobs of one kind wait: a stream's frames have their own, a
+// tenant's stills share one, and so do its clicks (stream 0).
 struct LaneKey {
   enum class Kind { kStream, kStill, kClick };
 

@@ -80,13 +80,15 @@ struct EngineOutput {
 class Job {
  public:
   struct Facts {
-    // 0 for stills; otherwise one lane per stream, one frame per batch.
+    // 0 for stills; otherwise one lane for the stream's frames, one frame per
+    // batch.
     uint64_t stream_id = 0;
     // Pictures to encode: 0 when the embedding is already at hand.
     int image_count = 1;
     // Expected (picture, prompt) pairs.
     int pair_count = 1;
-    // Quick and waited for: clicks on a picture whose embedding is at hand.
+    // Quick and waited for: clicks on a picture whose embedding is at hand, a
+    // stream's among them.
     bool is_click = false;
     // Host memory that is held while the job waits.
     size_t size_bytes = 0;

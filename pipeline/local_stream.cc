@@ -309,7 +309,7 @@ void LocalStream::Detach() {
 
 bool LocalStream::Reapable() const {
   const absl::MutexLock lock(&mutex_);
-  return detached_ && !source_running_ && turns_ == 0 && !decoding_;
+  return detached_ && !source_running_ && turns_.idle() && !decoding_;
 }
 
 void LocalStream::Tick(absl::Time now) {
@@ -382,15 +382,12 @@ void LocalStream::PutFrame(VideoFrame frame) {
   }
 }
 
-int LocalStream::ClaimTurns() {
+StreamTurns::Claim LocalStream::ClaimTurns() {
+  if (cancelled_) return {};
   const int allowed =
       config_.delivery == FrameDelivery::kLatest ? 1 : kEveryTurns;
-  const int waiting =
-      static_cast<int>(mailbox_.size()) + (QuestionsReady() ? 1 : 0);
-  const int wanted = std::min(allowed, waiting + turns_) - turns_;
-  if (wanted <= 0 || cancelled_) return 0;
-  turns_ += wanted;
-  return wanted;
+  return turns_.Take(allowed, static_cast<int>(mailbox_.size()),
+                     QuestionsReady());
 }
 
 void LocalStream::ShedUnsent() {
@@ -424,7 +421,7 @@ void LocalStream::SummarizeIfDone() {
 }
 
 void LocalStream::Proceed() {
-  int turns = 0;
+  StreamTurns::Claim turns;
   bool decode = false;
   bool output = false;
   bool input = false;
@@ -449,7 +446,7 @@ void LocalStream::Proceed() {
     core_.decode_pool.Schedule(
         [self = shared_from_this()] { self->DecodeNext(); });
   }
-  if (turns > 0) QueueTurns(turns);
+  QueueTurns(turns);
   if (output) listener_.OutputReady();
   if (input) listener_.InputWanted();
 }

@@ -28,6 +28,7 @@
 #include "pipeline/segmentation.h"
 #include "pipeline/stream_events.h"
 #include "pipeline/stream_session.h"
+#include "pipeline/stream_turns.h"
 #include "pipeline/video_reader.h"
 
 namespace sam3 {
@@ -89,6 +90,7 @@ class LocalStream final : public StreamSession,
 
   // What a turn is about; nothing when there was nothing left to do.
   struct Claimed {
+    bool asks = false;  // questions, not a frame
     std::optional<VideoFrame> frame;
     std::optional<ObjectLedger::Asked> asked;
   };
@@ -110,9 +112,8 @@ class LocalStream final : public StreamSession,
   void RefuseAnswers(const ObjectLedger::Asked& asked,
                      const absl::Status& status);
 
-  // How many more turns should be queued; counts them as queued.
-  int ClaimTurns() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void QueueTurns(int count) ABSL_LOCKS_EXCLUDED(mutex_);
+  StreamTurns::Claim ClaimTurns() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void QueueTurns(const StreamTurns::Claim& turns) ABSL_LOCKS_EXCLUDED(mutex_);
   void PutFrame(VideoFrame frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Count(DropReason reason, int64_t frames = 1);
   void CancelLocked(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -147,7 +148,6 @@ class LocalStream final : public StreamSession,
   const std::shared_ptr<RequestContext> context_;
   const int mask_size_;  // the model's
   ListenerGate listener_;
-
   mutable absl::Mutex mutex_;
   std::unique_ptr<Admission::Ticket> ticket_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const std::vector<ConceptPrompt>> prompts_
@@ -164,7 +164,7 @@ class LocalStream final : public StreamSession,
   bool decoding_ ABSL_GUARDED_BY(mutex_) = false;
   FrameMailbox mailbox_ ABSL_GUARDED_BY(mutex_);
   ResultSequencer sequencer_ ABSL_GUARDED_BY(mutex_);
-  int turns_ ABSL_GUARDED_BY(mutex_) = 0;
+  StreamTurns turns_ ABSL_GUARDED_BY(mutex_);
   bool input_closed_ ABSL_GUARDED_BY(mutex_) = false;
   bool source_running_ ABSL_GUARDED_BY(mutex_) = false;
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
@@ -177,8 +177,7 @@ class LocalStream final : public StreamSession,
   // frame that was last told to be behind a gap.
   std::deque<int64_t> gaps_ ABSL_GUARDED_BY(mutex_);
   int64_t marked_frame_ ABSL_GUARDED_BY(mutex_) = -1;
-  // What StreamStarted, the first event, says of the source; nothing leaves
-  // before it is set.
+  // What StreamStarted says of the source; nothing leaves before it is set.
   std::optional<SourceFacts> facts_ ABSL_GUARDED_BY(mutex_);
   bool started_taken_ ABSL_GUARDED_BY(mutex_) = false;
   // Set while the client is to be told until when it is served.

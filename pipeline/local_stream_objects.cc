@@ -47,7 +47,7 @@ void LocalStream::EncodeAnswers(const ObjectLedger::Asked& asked,
   }
   {
     const absl::MutexLock lock(&mutex_);
-    --turns_;
+    turns_.End(/*questions=*/true);
     if (encoded.ok()) questions_out_ -= asked.questions.size();
     for (size_t i = 0; encoded.ok() && i < encoded->size(); ++i) {
       if (!summarized_) ++untaken_answers_;

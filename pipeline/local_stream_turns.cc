@@ -72,12 +72,14 @@ absl::StatusOr<std::vector<PromptResult>> EncodePrompts(
 
 }  // namespace
 
-// One claim on the device. Which frame it is for is decided when its batch is
-// formed.
+// One claim on the device. Which frame it is for, or which questions, is
+// decided when its batch is formed.
 class LocalStream::Turn final : public Job {
  public:
-  Turn(std::shared_ptr<LocalStream> stream, Facts facts)
-      : Job(stream->context_, facts), stream_(std::move(stream)) {}
+  Turn(std::shared_ptr<LocalStream> stream, const Facts& facts)
+      : Job(stream->context_, facts), stream_(std::move(stream)) {
+    claimed_.asks = facts.is_click;
+  }
 
   std::optional<EngineInput> TakeInput() override {
     return stream_->TakeTurn(&claimed_);
@@ -91,19 +93,24 @@ class LocalStream::Turn final : public Job {
   Claimed claimed_;
 };
 
-void LocalStream::QueueTurns(int count) {
-  Job::Facts facts;
-  facts.stream_id = number_;
-  facts.pair_count = static_cast<int>(config_.prompts.size());
+void LocalStream::QueueTurns(const StreamTurns::Claim& turns) {
   absl::Status refused;
-  for (int i = 0; i < count; ++i) {
+  for (int i = 0; i < turns.frames + (turns.questions ? 1 : 0); ++i) {
+    Job::Facts facts;
+    facts.stream_id = number_;
+    facts.is_click = i == turns.frames;
+    if (facts.is_click) {
+      facts.image_count = 0;
+    } else {
+      facts.pair_count = static_cast<int>(config_.prompts.size());
+    }
     std::unique_ptr<Job> turn =
         std::make_unique<Turn>(shared_from_this(), facts);
     const absl::Status queued = core_.scheduler.Schedule(std::move(turn));
     if (queued.ok()) continue;
     refused = queued;
     const absl::MutexLock lock(&mutex_);
-    --turns_;
+    turns_.End(facts.is_click);
     CancelLocked(queued);
   }
   // A cancelled stream claims no turns, so this comes back at once.
@@ -114,12 +121,12 @@ std::optional<EngineInput> LocalStream::TakeTurn(Claimed* claimed) {
   {
     const absl::MutexLock lock(&mutex_);
     if (cancelled_) return std::nullopt;
-    if (QuestionsReady()) {
+    if (claimed->asks) {
+      if (!QuestionsReady()) return std::nullopt;
       std::vector<PromptRejected> rejected;
       claimed->asked = objects_->TakeQuestions(&rejected);
       AnnounceAll(std::move(rejected));
-    }
-    if (claimed->asked.has_value()) {
+      if (!claimed->asked.has_value()) return std::nullopt;
       questions_out_ += claimed->asked->questions.size();
       EngineInput input;
       input.follow = FollowItem{tracked_.tracks(), nullptr};
@@ -200,7 +207,7 @@ void LocalStream::FinishTurn(Claimed claimed,
   if (claimed.asked.has_value()) RefuseAnswers(*claimed.asked, output.status());
   {
     const absl::MutexLock lock(&mutex_);
-    --turns_;
+    turns_.End(claimed.asks);
     if (frame.has_value() &&
         sequencer_.Drop(frame->index, DropReason::kEngine)) {
       Count(DropReason::kEngine);
@@ -264,7 +271,7 @@ void LocalStream::EncodeFrame(VideoFrame frame, const EngineOutput& output) {
   }
   {
     const absl::MutexLock lock(&mutex_);
-    --turns_;
+    turns_.End(/*questions=*/false);
     if (output.tracked.has_value() && config_.objects.empty()) {
       followed_.End(frame.index, std::move(sightings));
     }

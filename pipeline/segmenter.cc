@@ -124,9 +124,10 @@ absl::Status CheckOptions(const SegmenterOptions& options) {
   return absl::OkStatus();
 }
 
-// Streams that the device can serve at the promised rate, at least one.
-int StreamSlots(const SegmenterOptions& options, const Measured& measured) {
-  const double seconds = absl::ToDoubleSeconds(measured.per_image);
+// Streams that a device which takes `frame_cost` for a frame can serve at the
+// promised rate, at least one.
+int StreamSlots(const SegmenterOptions& options, absl::Duration frame_cost) {
+  const double seconds = absl::ToDoubleSeconds(frame_cost);
   if (seconds <= 0 || options.min_stream_fps <= 0) return options.max_streams;
   const double slots = 1.0 / (seconds * options.min_stream_fps);
   return std::clamp(static_cast<int>(std::min(slots, 1e6)), 1,
@@ -185,7 +186,7 @@ class LocalSegmenter final : public Segmenter {
       : measured_(measured),
         admission_({.max_requests = options.max_active_requests,
                     .max_bytes = options.max_active_bytes,
-                    .max_streams = StreamSlots(options, measured)},
+                    .max_streams = options.max_streams},
                    clock, metrics),
         core_(std::move(model), options, std::move(gate), clock, metrics),
         worker_(
@@ -193,7 +194,9 @@ class LocalSegmenter final : public Segmenter {
              .pinned_texts = std::move(pinned)},
             *core_.model.engine, core_.scheduler, core_.cache, clock, metrics,
             [this](absl::Status why) { admission_.Refuse(std::move(why)); }),
-        streams_(core_) {}
+        streams_(core_) {
+    if (options.warm_up) core_.scheduler.ExpectCost(measured.per_image);
+  }
 
   ~LocalSegmenter() override { Stop(); }
 
@@ -240,7 +243,8 @@ class LocalSegmenter final : public Segmenter {
     if (config.track.has_value()) {
       SAM3_RETURN_IF_ERROR(core_.tracked_memory.Room());
     }
-    SAM3_ASSIGN_OR_RETURN(auto ticket, admission_.AdmitStream());
+    SAM3_ASSIGN_OR_RETURN(auto ticket,
+                          admission_.AdmitStream(CarriedStreams()));
     return streams_.Open(std::move(config), std::move(context), listener,
                          std::move(ticket));
   }
@@ -273,7 +277,8 @@ class LocalSegmenter final : public Segmenter {
 
   Capacity capacity() const override {
     return {measured_.per_image, measured_.per_prompt,
-            admission_.free_streams(), core_.scheduler.queued_jobs()};
+            admission_.free_streams(CarriedStreams()),
+            core_.scheduler.queued_jobs()};
   }
 
   absl::Status Health() const override { return admission_.refusal(); }
@@ -296,6 +301,10 @@ class LocalSegmenter final : public Segmenter {
   }
 
  private:
+  int CarriedStreams() const {
+    return StreamSlots(core_.options, core_.scheduler.frame_cost());
+  }
+
   template <typename Still, typename Request, typename Done>
   void StartStill(Request request, std::shared_ptr<RequestContext> context,
                   Done done) {

@@ -55,6 +55,10 @@ struct SegmenterOptions {
   // request with more pairs than this is run alone.
   int max_batch_images = 8;
   int max_batch_pairs = 32;
+  // What a batch may take where its jobs can be run in several: whoever comes
+  // waits for up to two. On a GPU larger batches gain next to nothing, on a CPU
+  // none does.
+  absl::Duration batch_time = absl::Milliseconds(100);
 
   // Bytes of embeddings that are kept. 0 keeps none.
   size_t image_cache_bytes = size_t{1} << 30;
@@ -67,8 +71,9 @@ struct SegmenterOptions {
   std::vector<std::string> pinned_texts = {};
 
   // Streams at a time: never more than `max_streams`, and no more than the
-  // measured capacity can serve with `min_stream_fps` analysed frames a second
-  // each (but always one).
+  // device can serve with `min_stream_fps` analysed frames a second each (but
+  // always one), judged by what frames took of late: following many objects
+  // costs more than finding them.
   int max_streams = 128;
   double min_stream_fps = 1.0;
 

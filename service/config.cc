@@ -174,12 +174,22 @@ class SettingsBuilder {
             100'000, [&](int n) { options.max_active_requests = n; });
     Bounded("limits.max_streams", limits.max_streams(), 1, 100'000,
             [&](int n) { options.max_streams = n; });
+    if (limits.min_stream_fps() != 0) {
+      options.min_stream_fps = limits.min_stream_fps();
+      if (!(options.min_stream_fps > 0 && options.min_stream_fps <= 1000)) {
+        Violate(absl::StrCat(
+            "limits.min_stream_fps must be above 0 and at most 1000, is ",
+            options.min_stream_fps));
+      }
+    }
     Bounded("limits.max_prompts", limits.max_prompts(), 1, 256,
             [&](int n) { out_.server.limits.max_prompts = n; });
     Bounded("limits.max_batch_images", limits.max_batch_images(), 1, 256,
             [&](int n) { options.max_batch_images = n; });
     Bounded("limits.max_batch_pairs", limits.max_batch_pairs(), 1, 1024,
             [&](int n) { options.max_batch_pairs = n; });
+    Bounded("limits.batch_ms", limits.batch_ms(), 1, 60'000,
+            [&](int n) { options.batch_time = absl::Milliseconds(n); });
     Bounded("--image-cache-mb", limits.image_cache_mb(), 1, 1 << 20,
             [&](int n) {
               options.image_cache_bytes = static_cast<size_t>(n) << 20;
@@ -379,9 +389,12 @@ std::string PrintServerSettings(const ServerSettings& settings) {
   auto* limits = config.mutable_limits();
   limits->set_max_active_requests(settings.segmenter.max_active_requests);
   limits->set_max_streams(settings.segmenter.max_streams);
+  limits->set_min_stream_fps(settings.segmenter.min_stream_fps);
   limits->set_max_prompts(settings.server.limits.max_prompts);
   limits->set_max_batch_images(settings.segmenter.max_batch_images);
   limits->set_max_batch_pairs(settings.segmenter.max_batch_pairs);
+  limits->set_batch_ms(static_cast<int>(
+      absl::ToInt64Milliseconds(settings.segmenter.batch_time)));
   limits->set_image_cache_mb(
       static_cast<int>(settings.segmenter.image_cache_bytes >> 20));
   limits->set_max_calls_per_connection(settings.server.max_concurrent_streams);

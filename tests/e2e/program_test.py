@@ -452,7 +452,8 @@ class ProgramTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "server.textproto"
             path.write_text('listen: "127.0.0.1:7001"\n'
-                            'limits { max_prompts: 3 }\n'
+                            'limits { max_prompts: 3 batch_ms: 70 '
+                            'min_stream_fps: 0.25 }\n'
                             'pinned_texts: "red circle"\n'
                             'http { compat: COMPAT_EXACT }\n'
                             'urls { allow_hosts: "a.example" allow_http: true '
@@ -463,6 +464,8 @@ class ProgramTest(unittest.TestCase):
             self.assertEqual(printed.returncode, 0, printed.stderr)
             self.assertIn('listen: "127.0.0.1:7002"', printed.stdout)
             self.assertRegex(printed.stdout, r"max_prompts: 3")
+            self.assertRegex(printed.stdout, r"batch_ms: 70")
+            self.assertRegex(printed.stdout, r"min_stream_fps: 0.25")
             self.assertRegex(printed.stdout, r"max_calls_per_connection: 128")
             self.assertIn('pinned_texts: "red circle"', printed.stdout)
             self.assertIn("compat: COMPAT_EXACT", printed.stdout)

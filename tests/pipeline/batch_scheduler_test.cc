@@ -77,6 +77,22 @@ TEST_F(BatchSchedulerTest, BatchIsFullAtItsPairBudget) {
   EXPECT_EQ(Taken(scheduler.TryNextBatch()), (std::vector<int>{0, 1}));
 }
 
+TEST_F(BatchSchedulerTest, BatchIsFullWhereMoreWouldTakeTooLong) {
+  const Job::Facts click{.image_count = 0, .is_click = true};
+  BatchScheduler& scheduler = Make({.batch_time = absl::Milliseconds(100)});
+  for (int i = 0; i < 12; ++i) ASSERT_THAT(Add(Context()), IsOk());
+  EXPECT_EQ(scheduler.TryNextBatch().jobs.size(), 8u);
+  scheduler.BatchDone(8, absl::Milliseconds(240));
+  EXPECT_EQ(scheduler.TryNextBatch().jobs.size(), 3u);
+  // Clicks have costs of their own.
+  for (int i = 0; i < 9; ++i) ASSERT_THAT(Add(Context(), click), IsOk());
+  EXPECT_EQ(scheduler.TryNextBatch().jobs.size(), 9u);
+  scheduler.BatchDone(9, absl::Milliseconds(180));
+  EXPECT_EQ(scheduler.TryNextBatch().jobs.size(), 1u);
+  for (int i = 0; i < 9; ++i) ASSERT_THAT(Add(Context(), click), IsOk());
+  EXPECT_EQ(scheduler.TryNextBatch().jobs.size(), 5u);
+}
+
 TEST_F(BatchSchedulerTest, AJobBeyondTheBudgetRunsAlone) {
   BatchScheduler& scheduler = Make({.max_batch_pairs = 4});
   ASSERT_THAT(Add(Context(), {.pair_count = 16}), IsOk());
@@ -136,10 +152,17 @@ TEST_F(BatchSchedulerTest, ClicksGoFirstAndByThemselves) {
   EXPECT_EQ(Taken(scheduler.TryNextBatch()), (std::vector<int>{3, 0}));
   EXPECT_EQ(Taken(scheduler.TryNextBatch()), (std::vector<int>{6}));
   EXPECT_EQ(Taken(scheduler.TryNextBatch()), (std::vector<int>{1, 2}));
+  // A stream's clicks are no frames, and as good as others.
+  ASSERT_THAT(Add(Context(), {.stream_id = 7}), IsOk());
+  ASSERT_THAT(
+      Add(Context(), {.stream_id = 7, .image_count = 0, .is_click = true}),
+      IsOk());
+  EXPECT_EQ(Taken(scheduler.TryNextBatch()), (std::vector<int>{8}));
+  EXPECT_EQ(Taken(scheduler.TryNextBatch()), (std::vector<int>{7}));
   // Where nobody else waits, one batch of clicks follows another.
   for (int i = 0; i < 2; ++i) {
     ASSERT_THAT(Add(Context(), click), IsOk());
-    EXPECT_EQ(Taken(scheduler.TryNextBatch()), (std::vector<int>{7 + i}));
+    EXPECT_EQ(Taken(scheduler.TryNextBatch()), (std::vector<int>{9 + i}));
   }
 }
 
@@ -234,7 +257,7 @@ TEST_F(BatchSchedulerTest, RandomSchedulesLoseNothing) {
           for (const auto& job : batch.jobs) {
             EXPECT_THAT(job->context().StillWanted(clock_.Now()), IsOk());
             const uint64_t stream = job->facts().stream_id;
-            if (stream != 0) {
+            if (stream != 0 && !job->facts().is_click) {
               EXPECT_TRUE(streams.insert(stream).second);
             }
           }

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <thread>
 
 #include "inference/fake_engine.h"
 #include "pipeline/error_reason.h"
@@ -457,6 +458,44 @@ TEST_F(GivenStreamTest, SeveralStreamsShareTheEngine) {
     EXPECT_EQ(Next<FrameResult>().result.instances.at(0).object_id, 0);
   }
   other->Detach();
+}
+
+TEST_F(GivenStreamTest, QuestionsDoNotWaitForOtherStreamsFrames) {
+  options_.max_batch_images = 1;
+  Open({Clicked(0, 20, 20)});
+  Show({Red(16)});
+  StreamConfig config;
+  config.track = TrackConfig();
+  config.objects = {Clicked(4, 90, 90)};
+  WaitingListener listener;
+  std::vector<std::shared_ptr<StreamSession>> others;
+  script_->CloseGate(FakeEngineScript::Step::kEncodeImages);
+  for (int i = 0; i < 5; ++i) {
+    others.push_back(*segmenter_->OpenStream(
+        config,
+        std::make_shared<RequestContext>("id", "", absl::InfiniteFuture()),
+        &listener));
+    const std::string png = DrawAreasPng(kSide, kSide, {Blue(80)});
+    EXPECT_THAT(others.back()->PushFrame({png, std::nullopt}), IsOk());
+  }
+  script_->AwaitGateReached();
+  const auto await_queued = [&](int jobs) {
+    while (segmenter_->capacity().queued_jobs < jobs) {
+      std::this_thread::yield();
+    }
+  };
+  await_queued(4);
+  session_->UpdatePrompts({.preview = {Clicked(0, 90, 90)}});
+  await_queued(5);
+  const int64_t encoded = script_->images_encoded;
+  script_->SetLatency(
+      {absl::ZeroDuration(), absl::Milliseconds(300), absl::ZeroDuration()});
+  script_->OpenGate();
+  Next<ObjectPreview>();
+  // The one that was on the device, the next, and one more for a slow machine.
+  EXPECT_LE(script_->images_encoded - encoded, 3);
+  script_->SetLatency({});
+  for (const auto& other : others) other->Detach();
 }
 
 }  // namespace

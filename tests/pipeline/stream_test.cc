@@ -368,6 +368,41 @@ TEST_F(StreamTest, StreamSlotsAreBoundedAndComeBack) {
   session_ = *second;
 }
 
+TEST_F(StreamTest, ADeviceThatIsSlowTakesNoFurtherStreams) {
+  SegmenterOptions options;
+  options.min_stream_fps = 50;
+  Open(FrameDelivery::kEvery, options);
+  const auto answer = [&](int frames) {
+    for (int i = 0; i < frames; ++i) {
+      Push();
+      while (true) {
+        const auto event = Next();
+        ASSERT_TRUE(event.has_value());
+        const auto* result = std::get_if<FrameResult>(&*event);
+        if (result != nullptr && result->last_in_frame) break;
+      }
+    }
+  };
+  const auto free = [&] { return segmenter_->capacity().stream_slots_free; };
+  EXPECT_GT(free(), 0);
+  script_->SetLatency(
+      {absl::ZeroDuration(), absl::Milliseconds(150), absl::ZeroDuration()});
+  answer(2);
+  EXPECT_EQ(free(), 0);
+  EXPECT_THAT(
+      segmenter_
+          ->OpenStream(config_,
+                       std::make_shared<RequestContext>("id", "",
+                                                        absl::InfiniteFuture()),
+                       &listener_)
+          .status(),
+      StatusIs(absl::StatusCode::kResourceExhausted, "too slow for more"));
+  // It is not so for ever.
+  script_->SetLatency({});
+  answer(40);
+  EXPECT_GT(free(), 0);
+}
+
 TEST_F(StreamTest, BytesThatAreNoVideoEndTheStreamWithAReason) {
   config_.source = StreamSourceKind::kPushedChunks;
   Open(FrameDelivery::kEvery);
