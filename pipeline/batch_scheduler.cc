@@ -66,7 +66,7 @@ absl::Status BatchScheduler::Schedule(std::unique_ptr<Job>&& job) {
   const Position position(due, next_arrival_++);
 
   const auto [lane, is_new] = lanes_.try_emplace(key);
-  if (is_new) TurnsOf(key.kind).Add(key);
+  if (is_new) TurnsOf(facts.is_click).Add(key);
   if (deadline != absl::InfiniteFuture()) {
     expiries_.insert(Expiry{deadline, key, position});
   }
@@ -135,17 +135,6 @@ absl::Duration BatchScheduler::frame_cost() const {
   return frame_cost_;
 }
 
-FairTurns& BatchScheduler::TurnsOf(LaneKey::Kind kind) {
-  switch (kind) {
-    case LaneKey::Kind::kStream:
-      return stream_turns_;
-    case LaneKey::Kind::kClick:
-      return click_turns_;
-    default:
-      return still_turns_;
-  }
-}
-
 std::unique_ptr<Job> BatchScheduler::Remove(const LaneKey& key,
                                             Position position) {
   const auto lane = lanes_.find(key);
@@ -153,7 +142,7 @@ std::unique_ptr<Job> BatchScheduler::Remove(const LaneKey& key,
   std::unique_ptr<Job> job = std::move(entry->second.job);
   lane->second.erase(entry);
   if (lane->second.empty()) {
-    TurnsOf(key.kind).Erase(key);
+    TurnsOf(key.kind == LaneKey::Kind::kClick).Erase(key);
     lanes_.erase(lane);
   }
   expiries_.erase(Expiry{job->context().deadline(), key, position});
@@ -180,17 +169,10 @@ void BatchScheduler::TakeUnwanted(absl::Time now,
   }
 }
 
-FairTurns* BatchScheduler::NextTurns(bool clicks) {
-  if (clicks) return click_turns_.empty() ? nullptr : &click_turns_;
-  if (stream_turns_.empty() && still_turns_.empty()) return nullptr;
-  const bool from_stream =
-      still_turns_.empty() || (streams_turn_ && !stream_turns_.empty());
-  return from_stream ? &stream_turns_ : &still_turns_;
-}
-
 void BatchScheduler::FillBatch(absl::Time now, Batch* batch) {
-  const bool others_wait = !stream_turns_.empty() || !still_turns_.empty();
-  const bool clicks = !click_turns_.empty() && !(clicks_served_ && others_wait);
+  const bool clicks =
+      !click_turns_.empty() && (!clicks_served_ || other_turns_.empty());
+  FairTurns& turns = TurnsOf(clicks);
   const auto most =
       static_cast<size_t>((clicks ? click_limit_ : other_limit_).jobs());
   frames_served_ = false;
@@ -198,8 +180,8 @@ void BatchScheduler::FillBatch(absl::Time now, Batch* batch) {
   int pairs = 0;
   // Lanes of streams that gave their frame; back into the ring afterwards.
   std::vector<LaneKey> served;
-  while (FairTurns* turns = NextTurns(clicks)) {
-    const LaneKey key = turns->front();
+  while (!turns.empty()) {
+    const LaneKey key = turns.front();
     Lane& lane = lanes_.find(key)->second;
     const auto& [position, entry] = *lane.begin();
     const Job::Facts& facts = entry.job->facts();
@@ -214,16 +196,15 @@ void BatchScheduler::FillBatch(absl::Time now, Batch* batch) {
     batch->scheduled_at.push_back(entry.scheduled_at);
     metrics_.scheduling_delay_seconds.Observe(
         now - std::max(entry.scheduled_at, device_free_at_));
-    turns->Advance();
+    turns.Advance();
     if (key.kind == LaneKey::Kind::kStream && lane.size() > 1) {
-      turns->Erase(key);
+      turns.Erase(key);
       served.push_back(key);
     }
     batch->jobs.push_back(Remove(key, Position(position)));
-    streams_turn_ = key.kind != LaneKey::Kind::kStream;
-    frames_served_ |= !streams_turn_;
+    frames_served_ |= key.kind == LaneKey::Kind::kStream;
   }
-  for (const LaneKey& key : served) stream_turns_.Add(key);
+  for (const LaneKey& key : served) turns.Add(key);
   clicks_served_ = clicks;
 }
 

@@ -29,21 +29,19 @@ namespace sam3 {
 //
 // Order. Jobs wait in lanes: one lane per stream, and per tenant one for stills
 // and one for clicks on pictures that are encoded already, be they stills or a
-// stream's newest. Tenants are served
-// round robin, and so are the streams of each; inside a tenant's lane the
-// oldest deadline goes first (a job without deadline counts as due
-// `Options::patience` after it came). A stream gives at most one frame to a
-// batch. A batch is full when the next job would exceed the picture or the pair
-// budget, or when more would take too long (BatchLimit); a job that alone
-// exceeds a budget is run alone.
+// stream's newest. Tenants take turns, and so do the lanes of each (FairTurns);
+// inside a lane the oldest deadline goes first (a job without deadline counts
+// as due `Options::patience` after it came). Frames and stills share batches;
+// a stream gives at most one frame to one. A batch is full when the next job
+// would exceed the picture or the pair budget, or when more would take too long
+// (BatchLimit); a job that alone exceeds a budget is run alone.
 //
-// Frames and stills share batches and take turns in them while both have work.
 // Clicks are quick and somebody looks at the screen, so they get batches of
 // their own and those go first, but not twice in a row while others wait.
 //
 // Latency bound. With B batches of service time S ahead of it, a job waits at
-// most (B + 1) * S: for the head of a lane B is at most 2 * ceil(tenants of its
-// class * lanes of its tenant / (half a batch)), the 2 for batches of clicks,
+// most (B + 1) * S: for the head of a lane B is at most 2 * ceil(tenants *
+// lanes of its kind in its tenant / half a batch), the 2 for batches of clicks,
 // which take a fraction of S; for the oldest click of a tenant B is 1. S is at
 // most `Options::batch_time` or the time of one job.
 //
@@ -140,14 +138,13 @@ class BatchScheduler {
 
   absl::Status Admit(const Job& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Duration RetryDelay() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  FairTurns& TurnsOf(LaneKey::Kind kind) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  FairTurns& TurnsOf(bool clicks) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return clicks ? click_turns_ : other_turns_;
+  }
   std::unique_ptr<Job> Remove(const LaneKey& key, Position position)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TakeUnwanted(absl::Time now, std::vector<std::unique_ptr<Job>>* out)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Who is next in a batch, of clicks or of all others; null when there is
-  // nobody.
-  FairTurns* NextTurns(bool clicks) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FillBatch(absl::Time now, Batch* batch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Batch TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -163,10 +160,8 @@ class BatchScheduler {
   mutable absl::Mutex mutex_;
   std::map<LaneKey, Lane> lanes_ ABSL_GUARDED_BY(mutex_);
   // Lanes with work.
-  FairTurns stream_turns_ ABSL_GUARDED_BY(mutex_);
-  FairTurns still_turns_ ABSL_GUARDED_BY(mutex_);
   FairTurns click_turns_ ABSL_GUARDED_BY(mutex_);
-  bool streams_turn_ ABSL_GUARDED_BY(mutex_) = true;
+  FairTurns other_turns_ ABSL_GUARDED_BY(mutex_);
   // Whether the last batch was one of clicks, and whether it had frames.
   bool clicks_served_ ABSL_GUARDED_BY(mutex_) = false;
   bool frames_served_ ABSL_GUARDED_BY(mutex_) = false;

@@ -23,9 +23,11 @@ struct LaneKey {
   }
 };
 
-// Whose turn it is: tenants are served round robin, and each tenant's lanes
-// round robin in the tenant's turns, so that a hundred streams of one tenant
-// get no more of the device than the one of another.
+// Whose turn it is: tenants are served round robin; in a tenant's turns its
+// streams and all else alternate while both have work; and its streams are
+// served round robin in theirs. So a hundred streams of one tenant get no more
+// of the device than the one picture of another, and keep no picture of their
+// own tenant waiting.
 //
 // Not thread-safe; never blocks; logarithmic in the number of lanes.
 class FairTurns {
@@ -40,17 +42,28 @@ class FairTurns {
   void Erase(const LaneKey& key);
 
   // Whose turn it is; there must be one.
-  const LaneKey& front() const { return tenants_.front().front(); }
+  const LaneKey& front() const { return tenants_.front().Next().front(); }
 
   // It has had its turn.
   void Advance();
 
  private:
-  // One tenant's, next in turn first; never empty.
+  // Next in turn first.
   using Lanes = std::list<LaneKey>;
+  // Has at least one lane.
+  struct Tenant {
+    bool IsStreamsTurn() const {
+      return others.empty() || (streams_turn && !streams.empty());
+    }
+    const Lanes& Next() const { return IsStreamsTurn() ? streams : others; }
 
-  std::list<Lanes> tenants_;
-  std::map<std::string, std::list<Lanes>::iterator> by_name_;
+    Lanes streams;
+    Lanes others;
+    bool streams_turn = true;
+  };
+
+  std::list<Tenant> tenants_;
+  std::map<std::string, std::list<Tenant>::iterator> by_name_;
   std::map<LaneKey, Lanes::iterator> places_;
 };
 

@@ -58,7 +58,7 @@ struct SegmenterOptions {
   // What a batch may take where its jobs can be run in several: whoever comes
   // waits for up to two. On a GPU larger batches gain next to nothing, on a CPU
   // none does.
-  absl::Duration batch_time = absl::Milliseconds(100);
+  absl::Duration batch_time = absl::Milliseconds(50);
 
   // Bytes of embeddings that are kept. 0 keeps none.
   size_t image_cache_bytes = size_t{1} << 30;

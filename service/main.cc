@@ -1,6 +1,8 @@
 #include <google/protobuf/stubs/logging.h>
+#include <malloc.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <thread>
@@ -31,6 +33,14 @@ constexpr int kEngineLost = 70;
 // How often the main thread looks whether the device is still there, and
 // whether the table of aliases is another one.
 constexpr absl::Duration kWatchInterval = absl::Milliseconds(500);
+
+// One heap for all threads. With one each, as glibc has it, room that one
+// thread's tensors leave behind is of no use to the next, and the process grows
+// to the sum of what every thread has ever held. What a thread allocates in
+// small is cached by it in either case.
+void ShareHeap() {
+  if (std::getenv("MALLOC_ARENA_MAX") == nullptr) mallopt(M_ARENA_MAX, 1);
+}
 
 int Refuse(const absl::Status& status) {
   std::fprintf(stderr, "sam3-server: %s\n",
@@ -210,6 +220,7 @@ int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
 }  // namespace sam3
 
 int main(int argc, char** argv) {
+  sam3::ShareHeap();
   const sam3::ShutdownSignals signals;
   const sam3::ParsedSettings parsed = sam3::ParseServerSettings(argc, argv);
   if (!parsed.run) {

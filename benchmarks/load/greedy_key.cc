@@ -34,6 +34,8 @@ struct Flags {
   double seconds = 30;
   double image_ms = 20;
   double pair_ms = 2;
+  // What a batch may take; 0 for the server's default.
+  double batch_ms = 0;
   int greedy_calls = 500;
   int greedy_streams = 60;
   // Requests at a time that a key may have; 0 for no limit of its own.
@@ -133,6 +135,9 @@ class GreedyLoad {
     SegmenterOptions options;
     options.image_cache_bytes = 0;
     options.min_stream_fps = 0;
+    if (flags_.batch_ms > 0) {
+      options.batch_time = absl::Milliseconds(flags_.batch_ms);
+    }
     Server::Options server_options;
     server_options.address = "127.0.0.1:0";
     server_options.max_concurrent_streams = 1000;
@@ -218,6 +223,8 @@ int main(int argc, char** argv) {
   app.add_option("--seconds", flags.seconds, "Seconds per row");
   app.add_option("--image-ms", flags.image_ms, "Engine time per picture");
   app.add_option("--pair-ms", flags.pair_ms, "Engine time per prompt");
+  app.add_option("--batch-ms", flags.batch_ms,
+                 "Time a batch may take; 0: the server's default");
   app.add_option("--calls", flags.greedy_calls, "Requests under way, greedy");
   app.add_option("--streams", flags.greedy_streams, "Streams, greedy");
   app.add_option("--concurrent", flags.concurrent,

@@ -149,7 +149,7 @@ TEST_F(BatchSchedulerTest, ClicksGoFirstAndByThemselves) {
   EXPECT_EQ(Taken(scheduler.TryNextBatch()), (std::vector<int>{4, 5}));
   // Others are not kept waiting for more of them.
   ASSERT_THAT(Add(Context("busy"), click), IsOk());
-  EXPECT_EQ(Taken(scheduler.TryNextBatch()), (std::vector<int>{3, 0}));
+  EXPECT_EQ(Taken(scheduler.TryNextBatch()), (std::vector<int>{0, 3}));
   EXPECT_EQ(Taken(scheduler.TryNextBatch()), (std::vector<int>{6}));
   EXPECT_EQ(Taken(scheduler.TryNextBatch()), (std::vector<int>{1, 2}));
   // A stream's clicks are no frames, and as good as others.

@@ -39,6 +39,16 @@ TEST_F(FairTurnsTest, TenantsTakeTurnsAndSoDoTheLanesOfEach) {
                                    "busy3", "quiet4", "busy1"));
 }
 
+TEST_F(FairTurnsTest, StreamsAndPicturesOfATenantAlternate) {
+  for (const uint64_t stream : {1, 2}) Add("busy", stream);
+  turns_.Add({LaneKey::Kind::kStill, "busy"});
+  turns_.Add({LaneKey::Kind::kStill, "quiet"});
+  EXPECT_THAT(Next(8), ElementsAre("busy1", "quiet0", "busy0", "quiet0",
+                                   "busy2", "quiet0", "busy0", "quiet0"));
+  turns_.Erase({LaneKey::Kind::kStill, "busy"});
+  EXPECT_THAT(Next(3), ElementsAre("busy1", "quiet0", "busy2"));
+}
+
 TEST_F(FairTurnsTest, WhoComesIsTheLast) {
   Add("a", 1);
   Add("b", 2);
