@@ -49,10 +49,17 @@ void CompletionLoop::Stop() {
   {
     const absl::MutexLock lock(&mutex_);
     if (stopped_ || queue_ == nullptr) return;
+    // An operation on a queue that is shut down ends the process.
+    mutex_.Await(absl::Condition(this, &CompletionLoop::IsDeserted));
     stopped_ = true;
     queue_->Shutdown();
   }
   for (std::thread& poller : pollers_) poller.join();
+}
+
+void CompletionLoop::Count(int calls) {
+  const absl::MutexLock lock(&mutex_);
+  present_ += calls;
 }
 
 void CompletionLoop::Poll() {

@@ -24,6 +24,19 @@ class CompletionLoop {
   // What follows an operation; `ok` as gRPC defines it for that operation.
   using Continuation = std::function<void(bool ok)>;
 
+  // Held by a call for as long as it may start operations; to be destroyed
+  // after everything of gRPC's that the call consists of.
+  class Presence {
+   public:
+    explicit Presence(CompletionLoop& loop) : loop_(loop) { loop.Count(1); }
+    ~Presence() { loop_.Count(-1); }
+    Presence(const Presence&) = delete;
+    Presence& operator=(const Presence&) = delete;
+
+   private:
+    CompletionLoop& loop_;
+  };
+
   CompletionLoop() = default;
   ~CompletionLoop();
   CompletionLoop(const CompletionLoop&) = delete;
@@ -50,17 +63,23 @@ class CompletionLoop {
   std::shared_ptr<grpc::Alarm> PostAfter(absl::Duration delay,
                                          std::function<void()> task);
 
-  // Shuts the queue down, runs what is left and joins. The server must have
-  // been shut down and no call may start another operation.
+  // Blocks until no call is present, shuts the queue down, runs what is left
+  // and joins. The server must have been shut down, and whatever calls wait for
+  // must end by itself.
   void Stop();
 
  private:
   void Poll();
+  void Count(int calls);
+  bool IsDeserted() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return present_ == 0;
+  }
 
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   std::vector<std::thread> pollers_;
   absl::Mutex mutex_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  int present_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace sam3

@@ -55,6 +55,7 @@ class StreamCall final : public StreamListener,
              const SegmentationCalls& calls, const StreamRules& rules,
              CallLog& log, Authenticator* authenticator)
       : loop_(loop),
+        presence_(loop),
         service_(service),
         calls_(calls),
         rules_(rules),
@@ -99,6 +100,7 @@ class StreamCall final : public StreamListener,
   void Fail(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   CompletionLoop& loop_;
+  const CompletionLoop::Presence presence_;
   WireService& service_;
   const SegmentationCalls& calls_;
   const StreamRules& rules_;

@@ -62,6 +62,7 @@ class UnaryCall
   UnaryCall(CompletionLoop& loop, CallLog& log, Authenticator* authenticator,
             RpcMethod method, Accept accept, Handle handle)
       : loop_(loop),
+        presence_(loop),
         log_(log),
         authenticator_(authenticator),
         method_(method),
@@ -128,6 +129,7 @@ class UnaryCall
   }
 
   CompletionLoop& loop_;
+  const CompletionLoop::Presence presence_;
   CallLog& log_;
   Authenticator* const authenticator_;
   const RpcMethod method_;

@@ -35,6 +35,7 @@ class UploadCall : public std::enable_shared_from_this<UploadCall> {
              const SegmentationCalls& calls, UploadBudget& budget, CallLog& log,
              Authenticator* authenticator)
       : loop_(loop),
+        presence_(loop),
         service_(service),
         calls_(calls),
         budget_(budget),
@@ -56,6 +57,7 @@ class UploadCall : public std::enable_shared_from_this<UploadCall> {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   CompletionLoop& loop_;
+  const CompletionLoop::Presence presence_;
   WireService& service_;
   const SegmentationCalls& calls_;
   UploadBudget& budget_;

@@ -481,5 +481,24 @@ TEST_F(StreamRpcTest, ACallThatOutlivesTheDrainEndsWithItsReason) {
   EXPECT_EQ(summary_.frames_in_count(), 1);
 }
 
+TEST_F(StreamRpcTest, AServerMayEndWhileItsClientsLeave) {
+  for (int round = 0; round < 100; ++round) {
+    StartServer({}, {});
+    OpenCall();
+    stream_->Write(Config());
+    v1::SegmentStreamResponse response;
+    ASSERT_TRUE(stream_->Read(&response)) << round;
+    stream_->Write(Frame(Picture()));
+    // Both at once, at several moments of the other.
+    std::thread client([&] {
+      absl::SleepFor(absl::Microseconds(20 * round));
+      stream_.reset();
+      context_.reset();
+    });
+    server_.reset();
+    client.join();
+  }
+}
+
 }  // namespace
 }  // namespace sam3
