@@ -37,9 +37,11 @@ constexpr absl::Duration kWatchInterval = absl::Milliseconds(500);
 // One heap for all threads. With one each, as glibc has it, room that one
 // thread's tensors leave behind is of no use to the next, and the process grows
 // to the sum of what every thread has ever held. What a thread allocates in
-// small is cached by it in either case.
+// small is cached by it in either case. To be called before there are threads.
 void ShareHeap() {
+  // NOLINTBEGIN(concurrency-mt-unsafe)
   if (std::getenv("MALLOC_ARENA_MAX") == nullptr) mallopt(M_ARENA_MAX, 1);
+  // NOLINTEND(concurrency-mt-unsafe)
 }
 
 int Refuse(const absl::Status& status) {
