@@ -4,7 +4,7 @@
 
 Starts the server with the demo model, points at some fifty shapes and sends it
 frames on which they move a little; tells the server's resident memory on the way, how
-many objects are seen, and how much memory grew after frame 200.
+many objects are seen, and by how much the most that it has held grew after frame 200.
 """
 
 import argparse
@@ -50,9 +50,11 @@ def draw(frame: int) -> bytes:
     return cv2.imencode(".png", picture)[1].tobytes()
 
 
-def resident_mb(pid: int) -> float:
+def resident_mb(pid: int) -> tuple:
+    """Now, which is any moment of a frame, and at most since the start."""
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) * 1024 / 1e6
+    return tuple(int(re.search(rf"{name}:\s+(\d+)", status)[1]) * 1024 / 1e6
+                 for name in ("VmRSS", "VmHWM"))
 
 
 def start(program: str, log: pathlib.Path):
@@ -87,14 +89,15 @@ def soak(process, port: int, frames: int):
             count = event.frame_index + 1
             if count != WARM and count % max(1, frames // 10):
                 continue
-            now = resident_mb(process.pid)
+            now, most = resident_mb(process.pid)
             if count == WARM:
-                first = now
+                first = most
             seen = sum(instance.area > 0 for instance in event.results[0].instances)
-            print(f"{count:6} frames  {seen} objects  {now:.1f} MB  "
+            print(f"{count:6} frames  {seen} objects  {now:.1f} MB, "
+                  f"at most {most:.1f}  "
                   f"{count / (time.monotonic() - begun):.1f}/s", flush=True)
     if first is not None:
-        print(f"growth after {WARM} frames: {now - first:.1f} MB")
+        print(f"growth of the most after {WARM} frames: {most - first:.1f} MB")
     print(stream.summary)
 
 
