@@ -79,7 +79,8 @@ absl::StatusOr<std::unique_ptr<Admission::Ticket>> Admission::AdmitStream(
     metrics_.requests_refused.Add();
     return Overloaded(absl::StrCat(streams_,
                                    " streams are open, and the device is too "
-                                   "slow for more (limits.min_stream_fps)"));
+                                   "slow for more, unless the operator lowers "
+                                   "limits.min_stream_fps"));
   }
   ++streams_;
   metrics_.streams_opened.Add();

@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <thread>
@@ -150,7 +149,6 @@ class LiveReader final : public VideoReader {
   }
 
   void TellDamage(int64_t parts) {
-    damage_told_ = std::min(damage_told_, parts);
     if (parts == damage_told_ || clock_.Now() < tells_damage_from_) return;
     sink_.ReportSource(
         {SourceEventKind::kDamaged,

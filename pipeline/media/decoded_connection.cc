@@ -43,7 +43,9 @@ class DecodedConnection final : public LiveConnection {
   }
 
   double frame_rate() const override { return decoder_->frame_rate(); }
-  int64_t damaged_parts() const override { return decoder_->damaged_parts(); }
+  int64_t damaged_parts() const override {
+    return damaged_before_ + decoder_->damaged_parts();
+  }
 
  private:
   // For the input's first part, or for its next one.
@@ -51,6 +53,7 @@ class DecodedConnection final : public LiveConnection {
     input_->SetDeadline(clock_.Now() + options_.picture_timeout);
     auto decoder = options_.open_decoder();
     if (decoder.ok()) {
+      if (decoder_ != nullptr) damaged_before_ += decoder_->damaged_parts();
       decoder_ = *std::move(decoder);
       return absl::OkStatus();
     }
@@ -92,6 +95,7 @@ class DecodedConnection final : public LiveConnection {
   Clock& clock_;
   // Destroyed before the input, which it reads.
   std::unique_ptr<VideoDecoder> decoder_;
+  int64_t damaged_before_ = 0;  // by the decoders of earlier parts
   PicturePacer pacer_;
   std::optional<VideoPicture> first_;
 };

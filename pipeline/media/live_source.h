@@ -32,8 +32,8 @@ class LiveConnection {
 
   // As announced; 0 when it is not.
   virtual double frame_rate() const = 0;
-  // What could not be decoded so far, see VideoDecoder; 0 again with every part
-  // of a source that comes in several.
+  // What could not be decoded so far, see VideoDecoder; of all parts of a
+  // source that comes in several.
   virtual int64_t damaged_parts() const = 0;
 };
 
