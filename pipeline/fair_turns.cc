@@ -1,10 +1,15 @@
 #include "pipeline/fair_turns.h"
 
+#include <utility>
+
 namespace sam3 {
 
 void FairTurns::Add(const LaneKey& key) {
   const auto [named, is_new] = by_name_.try_emplace(key.tenant);
-  if (is_new) named->second = tenants_.emplace(tenants_.end());
+  if (is_new) {
+    Tenants& tenants = PlaceOf(key.tenant);
+    named->second = tenants.emplace(tenants.end());
+  }
   Tenant& tenant = *named->second;
   Lanes& lanes =
       key.kind == LaneKey::Kind::kStream ? tenant.streams : tenant.others;
@@ -19,17 +24,22 @@ void FairTurns::Erase(const LaneKey& key) {
       .erase(place->second);
   places_.erase(place);
   if (!tenant.streams.empty() || !tenant.others.empty()) return;
-  tenants_.erase(named->second);
+  PlaceOf(named->first).erase(named->second);
   by_name_.erase(named);
 }
 
 void FairTurns::Advance() {
-  Tenant& tenant = tenants_.front();
+  if (round_.empty()) {
+    round_.swap(next_round_);
+    had_turn_.clear();
+  }
+  Tenant& tenant = round_.front();
   const bool was_stream = tenant.IsStreamsTurn();
   Lanes& lanes = was_stream ? tenant.streams : tenant.others;
+  had_turn_.insert(lanes.front().tenant);
   lanes.splice(lanes.end(), lanes, lanes.begin());
   tenant.streams_turn = !was_stream;
-  tenants_.splice(tenants_.end(), tenants_, tenants_.begin());
+  next_round_.splice(next_round_.end(), round_, round_.begin());
 }
 
 }  // namespace sam3

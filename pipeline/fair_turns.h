@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <list>
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 
@@ -23,26 +24,31 @@ struct LaneKey {
   }
 };
 
-// Whose turn it is: tenants are served round robin; in a tenant's turns its
-// streams and all else alternate while both have work; and its streams are
-// served round robin in theirs. So a hundred streams of one tenant get no more
-// of the device than the one picture of another, and keep no picture of their
-// own tenant waiting.
+// Whose turn it is. Turns come in rounds, in each of which every tenant with
+// work has one; whoever comes to have work takes part in the round that is
+// under way, unless it had its turn in it. So a tenant that always has work is
+// behind each that comes now and then, which needs not wait for its next turn
+// too, and nobody gains by leaving. In a tenant's turns its streams and all
+// else alternate while both have work; and its streams are served round robin
+// in theirs. So a hundred streams of one tenant get no more of the device than
+// the one picture of another, and keep no picture of their own tenant waiting.
 //
 // Not thread-safe; never blocks; logarithmic in the number of lanes.
 class FairTurns {
  public:
-  bool empty() const { return tenants_.empty(); }
+  bool empty() const { return by_name_.empty(); }
 
   // The lane has work: last among its tenant's, and a tenant without any is the
-  // last tenant. It must not be in already.
+  // round's last, or the next one's. It must not be in already.
   void Add(const LaneKey& key);
 
   // The lane has none any more; it must be in.
   void Erase(const LaneKey& key);
 
   // Whose turn it is; there must be one.
-  const LaneKey& front() const { return tenants_.front().Next().front(); }
+  const LaneKey& front() const {
+    return (round_.empty() ? next_round_ : round_).front().Next().front();
+  }
 
   // It has had its turn.
   void Advance();
@@ -61,9 +67,19 @@ class FairTurns {
     Lanes others;
     bool streams_turn = true;
   };
+  using Tenants = std::list<Tenant>;
 
-  std::list<Tenant> tenants_;
-  std::map<std::string, std::list<Tenant>::iterator> by_name_;
+  // Where the tenant is when it has work.
+  Tenants& PlaceOf(const std::string& tenant) {
+    return had_turn_.count(tenant) > 0 ? next_round_ : round_;
+  }
+
+  // Of the round: those who are still to have their turn in it, those who had
+  // it, and the names of the latter and of whoever had it and left.
+  Tenants round_;
+  Tenants next_round_;
+  std::set<std::string> had_turn_;
+  std::map<std::string, Tenants::iterator> by_name_;
   std::map<LaneKey, Lanes::iterator> places_;
 };
 

@@ -49,13 +49,29 @@ TEST_F(FairTurnsTest, StreamsAndPicturesOfATenantAlternate) {
   EXPECT_THAT(Next(3), ElementsAre("busy1", "quiet0", "busy2"));
 }
 
-TEST_F(FairTurnsTest, WhoComesIsTheLast) {
+TEST_F(FairTurnsTest, WhoComesTakesPartInTheRound) {
   Add("a", 1);
   Add("b", 2);
   EXPECT_THAT(Next(1), ElementsAre("a1"));
   Add("c", 3);
   Add("b", 4);
-  EXPECT_THAT(Next(6), ElementsAre("b2", "a1", "c3", "b4", "a1", "c3"));
+  EXPECT_THAT(Next(6), ElementsAre("b2", "c3", "a1", "b4", "c3", "a1"));
+}
+
+TEST_F(FairTurnsTest, WhoAlwaysHasWorkIsBehindEachNewcomer) {
+  Add("busy", 1);
+  EXPECT_THAT(Next(3), ElementsAre("busy1", "busy1", "busy1"));
+  for (const uint64_t newcomer : {2, 3}) Add("new", newcomer);
+  EXPECT_THAT(Next(4), ElementsAre("new2", "busy1", "new3", "busy1"));
+}
+
+TEST_F(FairTurnsTest, LeavingGainsNoTurn) {
+  Add("a", 1);
+  Add("b", 2);
+  EXPECT_THAT(Next(1), ElementsAre("a1"));
+  turns_.Erase(Lane("a", 1));
+  Add("a", 1);
+  EXPECT_THAT(Next(3), ElementsAre("b2", "a1", "b2"));
 }
 
 TEST_F(FairTurnsTest, WhoHasNoWorkLosesNobodysTurn) {
