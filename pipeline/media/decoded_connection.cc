@@ -1,5 +1,6 @@
 #include "pipeline/media/decoded_connection.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -76,6 +77,7 @@ class DecodedConnection final : public LiveConnection {
                             decoder_->Next());
       if (picture.has_value()) {
         picture->discontinuity = begins;
+        NotePlace(*picture);
         return picture;
       }
       SAM3_RETURN_IF_ERROR(input_->status());
@@ -89,6 +91,17 @@ class DecodedConnection final : public LiveConnection {
     return std::optional<VideoPicture>();
   }
 
+  // Tells the input how far apart pictures are: the shorter of the last two
+  // steps, since one alone may have been a stall.
+  void NotePlace(const VideoPicture& picture) {
+    const absl::Duration step = picture.discontinuity || !last_offset_
+                                    ? absl::ZeroDuration()
+                                    : picture.start_offset - *last_offset_;
+    input_->SetPictureInterval(std::min(step, last_step_));
+    last_offset_ = picture.start_offset;
+    last_step_ = step;
+  }
+
   const std::unique_ptr<LiveInput> input_;
   const DecodedConnectionOptions options_;
   const RequestContext& context_;
@@ -98,6 +111,8 @@ class DecodedConnection final : public LiveConnection {
   int64_t damaged_before_ = 0;  // by the decoders of earlier parts
   PicturePacer pacer_;
   std::optional<VideoPicture> first_;
+  std::optional<absl::Duration> last_offset_;
+  absl::Duration last_step_;
 };
 
 }  // namespace

@@ -129,6 +129,9 @@ class CurlInput final : public HttpInput {
   void SetDeadline(absl::Time deadline) override {
     wait_.SetDeadline(deadline);
   }
+  void SetPictureInterval(absl::Duration interval) override {
+    wait_.SetPictureInterval(interval);
+  }
   absl::Status status() const override { return status_; }
   void Abort() override { aborted_ = true; }
   void EndWithConnection() override { ends_with_connection_ = true; }

@@ -14,6 +14,9 @@ class LiveInput : public ByteReader {
   // Read() fails (TIMEOUT) when this has passed.
   virtual void SetDeadline(absl::Time deadline) = 0;
 
+  // See LiveWait; for an input that comes as its pictures are made.
+  virtual void SetPictureInterval(absl::Duration /*interval*/) {}
+
   // After Read() returned 0: whether other bytes follow, which it gives from
   // now on, and which do not go on from those before: they want a new decoder.
   virtual bool NextPart() { return false; }

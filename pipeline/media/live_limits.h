@@ -13,7 +13,7 @@ struct LiveLimits {
   // included.
   absl::Duration open_timeout = absl::Seconds(10);
   // Without a byte: the client has been told by then, and later the connection
-  // is given up.
+  // is given up. Longer where pictures are known to be far apart, see LiveWait.
   absl::Duration stall_after = absl::Seconds(2);
   absl::Duration give_up_after = absl::Seconds(8);
   // To the first picture and from one to the next, however many bytes come;

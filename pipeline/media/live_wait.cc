@@ -38,13 +38,15 @@ absl::Status LiveWait::Check() {
                         "no picture came within the time limit");
   }
   const absl::Duration silence = now - silent_since_;
-  if (silence >= limits_.give_up_after) {
+  const absl::Duration usual = 2 * picture_interval_;
+  const absl::Duration give_up_after = std::max(limits_.give_up_after, usual);
+  if (silence >= give_up_after) {
     return SourceFailed(
         SourceFailure::kTimeout,
-        absl::StrCat("nothing came for ",
-                     absl::FormatDuration(limits_.give_up_after)));
+        absl::StrCat("nothing came for ", absl::FormatDuration(give_up_after)));
   }
-  if (silence >= kStallPart * limits_.stall_after && !stalled_) {
+  if (silence >= kStallPart * std::max(limits_.stall_after, usual) &&
+      !stalled_) {
     stalled_ = true;
     on_stall_();
   }

@@ -27,6 +27,12 @@ class LiveWait {
   void SetDeadline(absl::Time deadline) { deadline_ = deadline; }
   absl::Time deadline() const { return deadline_; }
 
+  // Pictures come so far apart: twice that is no silence yet, however short the
+  // limits are.
+  void SetPictureInterval(absl::Duration interval) {
+    picture_interval_ = interval;
+  }
+
   // A wait begins, or something came: silence is counted from here.
   void Restart();
 
@@ -40,6 +46,7 @@ class LiveWait {
   Clock& clock_;
   const std::function<void()> on_stall_;
   absl::Time deadline_ = absl::InfiniteFuture();
+  absl::Duration picture_interval_ = absl::ZeroDuration();
   absl::Time silent_since_;
   bool stalled_ = false;
 };

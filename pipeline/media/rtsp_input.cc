@@ -45,6 +45,9 @@ class RtspInput final : public LiveInput {
   void SetDeadline(absl::Time deadline) override {
     wait_.SetDeadline(deadline);
   }
+  void SetPictureInterval(absl::Duration interval) override {
+    wait_.SetPictureInterval(interval);
+  }
   absl::Status status() const override { return status_; }
   void Abort() override { aborted_ = true; }
 

@@ -95,6 +95,25 @@ TEST_F(LiveSourceTest, ASilentSourceIsToldOnceAndGivenUp) {
   EXPECT_EQ(stalls_, 1);
 }
 
+TEST_F(LiveSourceTest, TheSilenceBetweenPicturesOfASlowCameraIsNoStall) {
+  constexpr int kGaps = 8;
+  const absl::Duration gap = 4 * limits_.stall_after;
+  limits_.give_up_after = absl::InfiniteDuration();
+  ScriptedWebServer server;
+  server.On("/", [gap](const ScriptedWebServer::Peer& peer) {
+    const std::string part = Part(DrawAreasPng(96, 64, {}));
+    peer.Send(absl::StrCat(kMultipartHead, part));
+    for (int i = 0; i < kGaps && !peer.GoneWithin(gap); ++i) peer.Send(part);
+  });
+  auto connection = Connect(server.UrlOf("/"), server.port());
+  ASSERT_THAT(connection, IsOk());
+  ExpectFailure(ReadAll(**connection), SourceFailure::kConnection);
+  EXPECT_EQ(pictures_, kGaps + 1);
+  // Two gaps tell how slow it is; a few more may be due to a busy machine.
+  EXPECT_GE(stalls_, 2);
+  EXPECT_LT(stalls_, kGaps - 2);
+}
+
 TEST_F(LiveSourceTest, BytesWithoutPicturesAreGivenUpAsWell) {
   limits_.picture_timeout = absl::Milliseconds(300);
   ScriptedWebServer server;

@@ -38,6 +38,16 @@ TEST_F(LiveWaitTest, AStallIsToldOnceAndBeforeItsTimeIsOver) {
   EXPECT_EQ(stalls_, 2);
 }
 
+TEST_F(LiveWaitTest, PicturesThatAreFarApartAreNoStall) {
+  const absl::Duration interval = absl::Seconds(5);
+  wait_.SetPictureInterval(interval);
+  EXPECT_THAT(After(1.8 * interval), IsOk());
+  EXPECT_EQ(stalls_, 0);
+  EXPECT_THAT(After(0.15 * interval), IsOk());
+  EXPECT_EQ(stalls_, 1);
+  EXPECT_EQ(SourceFailureOf(After(0.05 * interval)), SourceFailure::kTimeout);
+}
+
 TEST_F(LiveWaitTest, SilenceIsGivenUp) {
   EXPECT_THAT(After(limits_.give_up_after - absl::Milliseconds(1)), IsOk());
   EXPECT_EQ(SourceFailureOf(After(absl::Milliseconds(1))),
