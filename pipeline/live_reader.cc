@@ -15,6 +15,7 @@
 #include "pipeline/media_timeline.h"
 #include "pipeline/reconnect_ladder.h"
 #include "pipeline/request_context.h"
+#include "pipeline/source_events.h"
 #include "pipeline/source_failure.h"
 
 namespace sam3 {
@@ -128,11 +129,7 @@ class LiveReader final : public VideoReader {
     if (!had_picture_) {
       sink_.SourceOpened(facts);
     } else if (facts.width != width_ || facts.height != height_) {
-      sink_.ReportSource(
-          {SourceEventKind::kResolutionChanged,
-           0,
-           absl::StrCat("frames are now ", facts.width, " x ", facts.height),
-           {facts.width, facts.height, 0}});
+      sink_.ReportSource(ResolutionChanged(facts));
     }
     width_ = facts.width;
     height_ = facts.height;
@@ -150,12 +147,7 @@ class LiveReader final : public VideoReader {
 
   void TellDamage(int64_t parts) {
     if (parts == damage_told_ || clock_.Now() < tells_damage_from_) return;
-    sink_.ReportSource(
-        {SourceEventKind::kDamaged,
-         0,
-         absl::StrCat(parts - damage_told_,
-                      " parts of the video could not be decoded"),
-         {}});
+    sink_.ReportSource(PartsDamaged(parts - damage_told_));
     damage_told_ = parts;
     tells_damage_from_ = clock_.Now() + kBetweenDamages;
   }

@@ -7,12 +7,12 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "inference/base/status_macros.h"
 #include "pipeline/media/byte_source.h"
 #include "pipeline/media/upload_spool.h"
 #include "pipeline/media/video_decoder.h"
+#include "pipeline/source_events.h"
 
 namespace sam3 {
 namespace {
@@ -95,23 +95,15 @@ class ThreadedReader final : public VideoReader {
       const absl::Duration spent = clock_.Now() - start;
       VideoPicture& next = **picture;
       if (next.size_changed) {
-        const SourceFacts facts{next.image.width(), next.image.height(), 0};
         sink_.ReportSource(
-            {SourceEventKind::kResolutionChanged, 0,
-             absl::StrCat("frames are now ", facts.width, " x ", facts.height),
-             facts});
+            ResolutionChanged({next.image.width(), next.image.height(), 0}));
       }
       if (!sink_.Publish({std::move(next.image), next.start_offset, spent})) {
         return absl::CancelledError("the stream has ended");
       }
     }
     if (decoder.damaged_parts() > 0) {
-      sink_.ReportSource(
-          {SourceEventKind::kDamaged,
-           0,
-           absl::StrCat(decoder.damaged_parts(),
-                        " parts of the video could not be decoded"),
-           {}});
+      sink_.ReportSource(PartsDamaged(decoder.damaged_parts()));
     }
     sink_.ReportSource({SourceEventKind::kEnded, 0, "the video has ended", {}});
     return absl::OkStatus();
