@@ -1,7 +1,5 @@
 #include "inference/torch/tracker/memory_attention.h"
 
-#include <cmath>
-
 #include "absl/strings/str_cat.h"
 #include "inference/torch/modules/positions.h"
 #include "inference/torch/modules/rope.h"
@@ -51,17 +49,16 @@ MemoryAttention::Layer::Layer(WeightReader& weights, const std::string& name,
 
 MemoryAttention::MemoryAttention(WeightReader& weights, const std::string& name,
                                  const ModelConfig& config)
-    : head_count_(config.tracker->head_count),
+    : grid_(config.vit.grid()),
+      head_count_(config.tracker->head_count),
       activation_(config.tracker->activation),
-      positions_((SineGrid(config.vit.grid(), config.vit.grid(),
-                           config.hidden_size(), weights.device()) *
-                  0.1)
-                     .to(weights.dtype())),
-      memory_positions_(SineGrid(config.vit.grid(), config.vit.grid(),
-                                 config.tracker->memory_channels,
+      positions_(
+          (SineGrid(grid_, grid_, config.hidden_size(), weights.device()) * 0.1)
+              .to(weights.dtype())),
+      memory_positions_(SineGrid(grid_, grid_, config.tracker->memory_channels,
                                  weights.device())
                             .to(weights.dtype())),
-      table_(RotaryTable(config.vit.grid(), 1.0,
+      table_(RotaryTable(grid_, 1.0,
                          config.hidden_size() / config.tracker->head_count,
                          config.tracker->rope_theta, weights.device())),
       norm_(weights, name + ".layer_norm", config.hidden_size()) {
@@ -70,7 +67,7 @@ MemoryAttention::MemoryAttention(WeightReader& weights, const std::string& name,
         weights, absl::StrCat(name, ".layers.", i), config);
     if (head_count_ == 1 && weights.device().is_cpu() &&
         weights.dtype() == at::kFloat) {
-      layer.folded.emplace(layer.key_weight, layer.key_bias, table_);
+      layer.folded.emplace(layer.key_weight, layer.key_bias, table_, grid_);
     }
   }
 }
@@ -136,9 +133,8 @@ MemoryAttention::Tokens MemoryAttention::LayOut(
   Tokens tokens;
   const auto& folded = layers_.front().folded;
   if (folded.has_value() && folded->Saves(frames)) {
-    const int64_t grid = std::llround(std::sqrt(cells.size(2)));
-    const auto by_row = [grid](const at::Tensor& x) {
-      return x.unflatten(2, {grid, grid}).transpose(1, 2).flatten(2, 3);
+    const auto by_row = [this](const at::Tensor& x) {
+      return x.unflatten(2, {grid_, grid_}).transpose(1, 2).flatten(2, 3);
     };
     tokens.by_row = MemoriesByRow{by_row(placed), by_row(cells), pointers,
                                   memories.pointers};

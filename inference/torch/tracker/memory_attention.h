@@ -81,6 +81,7 @@ class MemoryAttention {
   // [N, T, C] to [N, heads, T, C / heads].
   at::Tensor SplitHeads(const at::Tensor& x) const;
 
+  const int64_t grid_;
   const int64_t head_count_;
   const Activation activation_;
   const at::Tensor positions_;         // [grid * grid, C], already times 0.1

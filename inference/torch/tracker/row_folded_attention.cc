@@ -8,29 +8,25 @@
 namespace sam3 {
 namespace {
 
-int64_t SideOf(const at::Tensor& table) {
-  return std::llround(std::sqrt(static_cast<double>(table.size(0))));
-}
-
 // Angles by x, along the grid's first row: [grid, C / 4, 2].
-at::Tensor AnglesByX(const at::Tensor& table) {
-  return table.chunk(2, 1)[0].narrow(0, 0, SideOf(table)).contiguous();
+at::Tensor AnglesByX(const at::Tensor& table, int64_t grid) {
+  return table.chunk(2, 1)[0].narrow(0, 0, grid).contiguous();
 }
 
 // Angles by y, along the grid's first column: [grid, C / 4, 2].
-at::Tensor AnglesByY(const at::Tensor& table) {
-  const int64_t side = SideOf(table);
+at::Tensor AnglesByY(const at::Tensor& table, int64_t grid) {
   return table.chunk(2, 1)[1]
-      .unflatten(0, {side, side})
+      .unflatten(0, {grid, grid})
       .select(1, 0)
       .contiguous();
 }
 
 // columns [C / 2, K], turned as they are in every row: [grid, C / 2, K].
-at::Tensor TurnByRow(const at::Tensor& columns, const at::Tensor& table) {
+at::Tensor TurnByRow(const at::Tensor& columns, const at::Tensor& table,
+                     int64_t grid) {
   at::Tensor turned =
-      columns.t().unsqueeze(1).expand({-1, SideOf(table), -1}).contiguous();
-  RotateInPlace(turned, AnglesByY(table));
+      columns.t().unsqueeze(1).expand({-1, grid, -1}).contiguous();
+  RotateInPlace(turned, AnglesByY(table, grid));
   return turned.permute({1, 2, 0}).contiguous();
 }
 
@@ -38,13 +34,13 @@ at::Tensor TurnByRow(const at::Tensor& columns, const at::Tensor& table) {
 
 RowFoldedAttention::RowFoldedAttention(const at::Tensor& key_weight,
                                        const at::Tensor& key_bias,
-                                       const at::Tensor& table)
-    : grid_(SideOf(table)),
+                                       const at::Tensor& table, int64_t grid)
+    : grid_(grid),
       key_weight_(key_weight),
       key_bias_(key_bias),
-      x_table_(AnglesByX(table)),
-      row_weight_(TurnByRow(key_weight.chunk(2)[1], table)),
-      row_bias_(TurnByRow(key_bias.chunk(2)[1].unsqueeze(1), table)
+      x_table_(AnglesByX(table, grid)),
+      row_weight_(TurnByRow(key_weight.chunk(2)[1], table, grid)),
+      row_bias_(TurnByRow(key_bias.chunk(2)[1].unsqueeze(1), table, grid)
                     .squeeze(2)
                     .t()
                     .contiguous()) {}

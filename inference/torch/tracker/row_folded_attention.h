@@ -34,7 +34,7 @@ class RowFoldedAttention {
   // key_weight [C, M], key_bias [C]; table [grid * grid, C / 2, 2] of
   // RotaryTable().
   RowFoldedAttention(const at::Tensor& key_weight, const at::Tensor& key_bias,
-                     const at::Tensor& table);
+                     const at::Tensor& table, int64_t grid);
 
   // Whether it is less work on so many frames.
   bool Saves(int64_t frames) const;

@@ -57,7 +57,7 @@ class RowFoldedAttentionTest : public testing::Test {
       RotaryTable(kGrid, 1.0, kSize, 10000.0, at::Device(at::kCPU));
   const at::Tensor weight_ = at::randn({kSize, kChannels});
   const at::Tensor bias_ = at::randn({kSize}) * 3;
-  const RowFoldedAttention attention_{weight_, bias_, table_};
+  const RowFoldedAttention attention_{weight_, bias_, table_, kGrid};
 };
 
 TEST_F(RowFoldedAttentionTest, IsThePlainAttention) {
@@ -95,7 +95,7 @@ TEST_F(RowFoldedAttentionTest, SavesWhereThereAreManyCells) {
   EXPECT_TRUE(attention_.Saves(5));
   // Nothing is saved where half of a key is no wider than a memory.
   const RowFoldedAttention narrow(at::randn({kSize, 24}), at::randn({kSize}),
-                                  table_);
+                                  table_, kGrid);
   EXPECT_FALSE(narrow.Saves(1000));
 }
 
