@@ -477,10 +477,14 @@ class ProgramTest(unittest.TestCase):
             self.assertEqual(again.stdout, printed.stdout)
             checked = run(SERVER, "--config", str(path), "--check-config")
             self.assertEqual(checked.returncode, 0)
-            path.write_text('pinned_texts: "a"\npinned_texts: " "\n')
-            blank = run(SERVER, "--config", str(path), "--check-config")
-            self.assertEqual(blank.returncode, 1)
-            self.assertIn("pinned_texts[1]", blank.stderr)
+            path.write_text('pinned_texts: "a"\npinned_texts: " "\n'
+                            'limits { min_stream_fps: -1 batch_ms: -1 }\n')
+            wrong = run(SERVER, "--config", str(path), "--check-config")
+            self.assertEqual(wrong.returncode, 1)
+            for part in ("pinned_texts[1]",
+                         "min_stream_fps must be above 0 and at most 1000, "
+                         "is -1", "batch_ms must be"):
+                self.assertIn(part, wrong.stderr)
             path.write_text("listen: 7\nnonsense")
             broken = run(SERVER, "--config", str(path))
             self.assertEqual(broken.returncode, 1)
