@@ -79,10 +79,11 @@ absl::Status LocalStream::Start() {
                        core_.model.engine->host_allocator(), *core_.live_source,
                        core_.connect_pacer, core_.clock, core_.metrics, *this);
   } else if (!pushed) {
-    reader_ = MakeVideoReader(
-        config_.file != nullptr ? config_.file->path() : "",
-        core_.options.image_limits, core_.model.engine->host_allocator(),
-        core_.clock, *this, [this] { listener_.InputWanted(); });
+    reader_ =
+        MakeVideoReader(config_.file != nullptr ? config_.file->path() : "",
+                        core_.options.image_limits, core_.videos,
+                        core_.model.engine->host_allocator(), core_.clock,
+                        *this, [this] { listener_.InputWanted(); });
   }
   {
     const absl::MutexLock lock(&mutex_);

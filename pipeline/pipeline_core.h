@@ -13,6 +13,7 @@
 #include "pipeline/media/live_source.h"
 #include "pipeline/media/url_fetcher.h"
 #include "pipeline/media/url_gate.h"
+#include "pipeline/media/video_opener.h"
 #include "pipeline/metrics.h"
 #include "pipeline/segmenter_factory.h"
 #include "pipeline/thread_pool.h"
@@ -42,8 +43,10 @@ struct PipelineCore {
                   time, counted),
         resolver(MakeDnsResolver(/*servers=*/"", time)),
         fetcher(FetchOptions(chosen), gate, *resolver, time, counted),
+        videos(chosen.video_opener != nullptr ? *chosen.video_opener
+                                              : in_process_videos),
         live_source(MakeLiveSource(chosen.live, std::move(gate), *resolver,
-                                   time, counted)),
+                                   videos, time, counted)),
         connect_pacer(chosen.live.max_connects_per_second),
         decode_pool(
             {.name = "sam3-decode", .max_threads = chosen.decode_threads}),
@@ -69,6 +72,8 @@ struct PipelineCore {
   BatchScheduler scheduler;
   const std::unique_ptr<HostResolver> resolver;
   const UrlFetcher fetcher;
+  const InProcessVideoOpener in_process_videos;
+  const VideoOpener& videos;
   const std::unique_ptr<LiveSource> live_source;
   ConnectPacer connect_pacer;
   ThreadPool decode_pool;

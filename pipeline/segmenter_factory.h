@@ -13,6 +13,7 @@
 #include "pipeline/media/live_limits.h"
 #include "pipeline/media/url_fetcher.h"
 #include "pipeline/media/url_gate.h"
+#include "pipeline/media/video_opener.h"
 #include "pipeline/metrics.h"
 #include "pipeline/segmenter.h"
 
@@ -30,6 +31,9 @@ struct SegmenterOptions {
   UrlFetcher::Options url_fetch = {};
   // Streams that clients name by URL; what may be opened is url_gate's matter.
   LiveLimits live = {};
+  // What opens videos and outlives the pipeline; null decodes them in this
+  // process, which a video that crashes its decoder then takes along.
+  const VideoOpener* video_opener = nullptr;
   int max_url_fetches = 16;
   size_t max_queued_url_fetches = 32;
 

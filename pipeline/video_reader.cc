@@ -26,10 +26,12 @@ constexpr size_t kMaxSpoolBytes = size_t{2} << 30;
 class ThreadedReader final : public VideoReader {
  public:
   ThreadedReader(std::string path, const ImageLimits& limits,
-                 HostAllocator& allocator, Clock& clock, FrameSink& sink,
+                 const VideoOpener& videos, HostAllocator& allocator,
+                 Clock& clock, FrameSink& sink,
                  std::function<void()> wants_bytes)
       : path_(std::move(path)),
         options_{.limits = limits},
+        videos_(videos),
         allocator_(allocator),
         clock_(clock),
         sink_(sink),
@@ -77,13 +79,13 @@ class ThreadedReader final : public VideoReader {
 
   absl::StatusOr<std::unique_ptr<VideoDecoder>> Open() {
     if (!path_.empty()) {
-      return VideoDecoder::OpenFile(path_, options_, allocator_);
+      return videos_.OpenFile(path_, options_, allocator_);
     }
     if (!IndexComesLast(bytes_.Peek(kHeadBytes))) {
-      return VideoDecoder::OpenBytes(bytes_, options_, allocator_);
+      return videos_.OpenBytes(bytes_, options_, allocator_);
     }
     SAM3_ASSIGN_OR_RETURN(spool_, UploadSpool::ReadAll(bytes_, kMaxSpoolBytes));
-    return VideoDecoder::OpenFile(spool_->path(), options_, allocator_);
+    return videos_.OpenFile(spool_->path(), options_, allocator_);
   }
 
   absl::Status Decode(VideoDecoder& decoder) {
@@ -111,6 +113,7 @@ class ThreadedReader final : public VideoReader {
 
   const std::string path_;
   const VideoDecoder::Options options_;
+  const VideoOpener& videos_;
   HostAllocator& allocator_;
   Clock& clock_;
   FrameSink& sink_;
@@ -127,10 +130,10 @@ class ThreadedReader final : public VideoReader {
 
 std::unique_ptr<VideoReader> MakeVideoReader(
     const std::string& path, const ImageLimits& limits,
-    HostAllocator& allocator, Clock& clock, FrameSink& sink,
-    std::function<void()> wants_bytes) {
-  return std::make_unique<ThreadedReader>(path, limits, allocator, clock, sink,
-                                          std::move(wants_bytes));
+    const VideoOpener& videos, HostAllocator& allocator, Clock& clock,
+    FrameSink& sink, std::function<void()> wants_bytes) {
+  return std::make_unique<ThreadedReader>(path, limits, videos, allocator,
+                                          clock, sink, std::move(wants_bytes));
 }
 
 }  // namespace sam3

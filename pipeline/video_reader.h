@@ -10,6 +10,7 @@
 #include "inference/base/clock.h"
 #include "inference/image.h"
 #include "pipeline/media/image_decoder.h"
+#include "pipeline/media/video_opener.h"
 #include "pipeline/segmentation.h"
 #include "pipeline/stream_events.h"
 
@@ -65,6 +66,7 @@ class VideoReader {
 // WantsBytes() turns true.
 std::unique_ptr<VideoReader> MakeVideoReader(const std::string& path,
                                              const ImageLimits& limits,
+                                             const VideoOpener& videos,
                                              HostAllocator& allocator,
                                              Clock& clock, FrameSink& sink,
                                              std::function<void()> wants_bytes);

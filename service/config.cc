@@ -129,6 +129,7 @@ class SettingsBuilder {
 
   void Tls() {
     out_.plaintext = config_.plaintext();
+    out_.decode_in_process = config_.decode_in_process();
     if (!config_.has_tls()) return;
     TlsSettings& tls = out_.server.tls;
     tls.certificate_file = config_.tls().certificate_file();
@@ -416,6 +417,7 @@ std::string PrintServerSettings(const ServerSettings& settings) {
   config.set_keys_file(settings.keys_file);
   config.set_resume_secret_file(settings.resume_secret_file);
   config.set_plaintext(settings.plaintext);
+  config.set_decode_in_process(settings.decode_in_process);
   if (settings.server.tls.enabled()) {
     auto* tls = config.mutable_tls();
     tls->set_certificate_file(settings.server.tls.certificate_file);

@@ -32,6 +32,7 @@ struct ServerSettings {
   std::string resume_secret_file;
   bool insecure_no_auth = false;
   bool plaintext = false;
+  bool decode_in_process = false;
   bool json_logs = false;
   bool check_only = false;
   bool print_only = false;

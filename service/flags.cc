@@ -71,6 +71,10 @@ void AddSecurityFlags(CLI::App* app, ServerConfig* config) {
   app->add_flag_callback(
       "--insecure-no-auth", [config] { config->set_insecure_no_auth(true); },
       "Go without keys beyond loopback: whoever reaches the server may use it");
+  app->add_flag_callback(
+      "--decode-in-process", [config] { config->set_decode_in_process(true); },
+      "Decode videos in this process: one that crashes its decoder ends all "
+      "streams (default: each in a process of its own, without rights)");
 }
 
 }  // namespace

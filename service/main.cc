@@ -13,6 +13,7 @@
 #include "inference/base/logging.h"
 #include "inference/base/status_macros.h"
 #include "inference/engine_factory.h"
+#include "pipeline/media/decoder_zygote.h"
 #include "pipeline/metrics.h"
 #include "pipeline/segmenter_factory.h"
 #include "service/concept_aliases.h"
@@ -29,9 +30,10 @@ namespace sam3 {
 namespace {
 
 constexpr int kRefusedToStart = 1;
-constexpr int kEngineLost = 70;
-// How often the main thread looks whether the device is still there, and
-// whether the table of aliases is another one.
+constexpr int kPartLost = 70;
+// How often the main thread looks whether the device and the process that
+// starts decoders are still there, and whether the table of aliases is another
+// one.
 constexpr absl::Duration kWatchInterval = absl::Milliseconds(500);
 
 // One heap for all threads. With one each, as glibc has it, room that one
@@ -115,6 +117,21 @@ class AliasesWatch {
   std::string trouble_;
 };
 
+// Null where videos are decoded in this process. To be called before there are
+// threads.
+std::unique_ptr<DecoderZygote> StartZygote(const ServerSettings& settings,
+                                           const Logger& log) {
+  if (settings.decode_in_process) return nullptr;
+  auto zygote = DecoderZygote::Start();
+  if (zygote.ok()) return *std::move(zygote);
+  log.Log(LogLevel::kError, "decoders_not_confined",
+          {{"why", std::string(zygote.status().message())},
+           {"instead",
+            "a video that crashes its decoder ends the server, as with "
+            "--decode-in-process"}});
+  return nullptr;
+}
+
 // Both doors finish at once what they have let in: the pipeline that drains
 // behind them is one.
 void DrainBoth(Server& server, HttpDoor* http, absl::Time deadline) {
@@ -125,13 +142,15 @@ void DrainBoth(Server& server, HttpDoor* http, absl::Time deadline) {
   closing.join();
 }
 
-int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
+int Run(ServerSettings settings, const ShutdownSignals& signals) {
   // Protobuf would write a line for every broken message, at a client's will.
   google::protobuf::SetLogHandler(nullptr);
   RealClock clock;
   const absl::Time start = clock.Now();
   const Logger log(LogLevel::kInfo, settings.json_logs ? LogFormat::kJson
                                                        : LogFormat::kKeyValue);
+  const std::unique_ptr<DecoderZygote> zygote = StartZygote(settings, log);
+  settings.segmenter.video_opener = zygote.get();
   PipelineMetrics metrics;
   absl::StatusOr<std::unique_ptr<ConceptAliases>> aliases =
       ConceptAliases::Load(settings.aliases_file);
@@ -148,7 +167,7 @@ int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
       {metrics, calls, http_answers, settings.server.version,
        settings.insecure_no_auth, settings.plaintext, &keys.metrics,
        settings.segmenter.url_gate.allow_http,
-       !settings.segmenter.url_gate.networks.empty()});
+       !settings.segmenter.url_gate.networks.empty(), zygote == nullptr});
   if (!endpoint.ok()) return Refuse(endpoint.status());
   if (settings.resume_secret_file.empty()) {
     log.Log(LogLevel::kInfo, "resume_secret_random",
@@ -191,10 +210,11 @@ int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
   (*endpoint)->SetModel(info);
   (*health)->SetServing(true);
 
-  absl::Status device;
+  absl::Status parts;
   AliasesWatch watch(**aliases, log);
-  while (device.ok() && !signals.Await(kWatchInterval)) {
-    device = (*server)->segmenter().Health();
+  while (parts.ok() && !signals.Await(kWatchInterval)) {
+    parts = (*server)->segmenter().Health();
+    if (zygote != nullptr) parts.Update(zygote->Health());
     watch.Look();
     if (http == nullptr) continue;
     const absl::Status certificates = http->FollowTlsFiles();
@@ -205,17 +225,17 @@ int Run(const ServerSettings& settings, const ShutdownSignals& signals) {
   }
   (*health)->SetServing(false);
   if (http != nullptr) http->SetReady(false);
-  log.Log(device.ok() ? LogLevel::kInfo : LogLevel::kError, "draining",
-          {{"why", device.ok() ? "signal" : std::string(device.message())}});
+  log.Log(parts.ok() ? LogLevel::kInfo : LogLevel::kError, "draining",
+          {{"why", parts.ok() ? "signal" : std::string(parts.message())}});
   // Whoever sends work looks elsewhere in the meantime; impatience is heard.
-  if (device.ok()) signals.Await(settings.lame_duck);
+  if (parts.ok()) signals.Await(settings.lame_duck);
   DrainBoth(**server, http.get(), clock.Now() + settings.drain_timeout);
   http.reset();
   server->reset();
   log.Log(LogLevel::kInfo, "stopped",
           {{"requests", absl::StrCat(metrics.requests_finished.value())},
            {"frames", absl::StrCat(metrics.frames_answered.value())}});
-  return device.ok() ? 0 : kEngineLost;
+  return parts.ok() ? 0 : kPartLost;
 }
 
 }  // namespace

@@ -143,6 +143,9 @@ class ServerNumbers {
                sources_.url_http ? 1 : 0, {{"name", "url_http"}});
     out->Value("sam3_insecure_option", "1 where a protection is off.",
                sources_.url_networks ? 1 : 0, {{"name", "url_cidr"}});
+    out->Value("sam3_insecure_option", "1 where a protection is off.",
+               sources_.decode_in_process ? 1 : 0,
+               {{"name", "decode_in_process"}});
     out->Value("sam3_draining", "1 while the server stops.",
                static_cast<double>(metrics_.draining.value()));
     out->Value("sam3_rss_bytes", "Memory that the process holds.",

@@ -31,6 +31,8 @@ class MetricsEndpoint {
     // URLs may be http, and may lead into networks that are not public.
     bool url_http = false;
     bool url_networks = false;
+    // Videos are decoded in this process.
+    bool decode_in_process = false;
   };
 
   // What `sources` refers to must outlive the endpoint. UNAVAILABLE when the

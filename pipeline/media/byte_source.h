@@ -21,6 +21,12 @@ class ByteReader {
   virtual int64_t Read(uint8_t* buffer, size_t size) = 0;
   // The reader gets nothing any more, soon.
   virtual void Abort() = 0;
+
+  // Of all that there is to read; -1 where nobody knows, and there is no
+  // seeking then.
+  virtual int64_t size() const { return -1; }
+  // Reading goes on there; false where it cannot.
+  virtual bool Seek(int64_t /*offset*/) { return false; }
 };
 
 // Bytes on their way from a client that pushes to a decoder that pulls.

@@ -15,6 +15,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "inference/base/status_macros.h"
+#include "pipeline/media/descriptor.h"
 #include "pipeline/source_failure.h"
 
 namespace sam3 {
@@ -31,20 +32,6 @@ absl::Status Broken(absl::string_view what) {
 struct SslFree {
   void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
   void operator()(SSL* ssl) const { SSL_free(ssl); }
-};
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
 };
 
 // One slice of waiting for `events`.

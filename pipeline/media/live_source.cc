@@ -50,10 +50,12 @@ class CountedConnection final : public LiveConnection {
 class GatedLiveSource final : public LiveSource {
  public:
   GatedLiveSource(LiveLimits limits, UrlGate gate, const HostResolver& resolver,
-                  Clock& clock, PipelineMetrics& metrics)
+                  const VideoOpener& videos, Clock& clock,
+                  PipelineMetrics& metrics)
       : limits_(std::move(limits)),
         gate_(std::move(gate)),
         resolver_(resolver),
+        videos_(videos),
         clock_(clock),
         metrics_(metrics) {}
 
@@ -98,9 +100,9 @@ class GatedLiveSource final : public LiveSource {
       DecodedConnectionOptions* options) const {
     using Feed = VideoDecoder::Options::Feed;
     const auto decode = [&](ByteReader& bytes, Feed feed) {
-      options->open_decoder = [&bytes, feed, limits, &allocator] {
-        return VideoDecoder::OpenBytes(bytes, {.limits = limits, .feed = feed},
-                                       allocator);
+      options->open_decoder = [this, &bytes, feed, limits, &allocator] {
+        return videos_.OpenBytes(bytes, {.limits = limits, .feed = feed},
+                                 allocator);
       };
     };
     const absl::Time deadline = clock_.Now() + limits_.open_timeout;
@@ -150,6 +152,7 @@ class GatedLiveSource final : public LiveSource {
   const LiveLimits limits_;
   const UrlGate gate_;
   const HostResolver& resolver_;
+  const VideoOpener& videos_;
   Clock& clock_;
   PipelineMetrics& metrics_;
 };
@@ -158,10 +161,11 @@ class GatedLiveSource final : public LiveSource {
 
 std::unique_ptr<LiveSource> MakeLiveSource(LiveLimits limits, UrlGate gate,
                                            const HostResolver& resolver,
+                                           const VideoOpener& videos,
                                            Clock& clock,
                                            PipelineMetrics& metrics) {
   return std::make_unique<GatedLiveSource>(std::move(limits), std::move(gate),
-                                           resolver, clock, metrics);
+                                           resolver, videos, clock, metrics);
 }
 
 }  // namespace sam3

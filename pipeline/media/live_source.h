@@ -13,6 +13,7 @@
 #include "pipeline/media/live_limits.h"
 #include "pipeline/media/url_gate.h"
 #include "pipeline/media/video_decoder.h"
+#include "pipeline/media/video_opener.h"
 #include "pipeline/metrics.h"
 #include "pipeline/request_context.h"
 #include "pipeline/source_url.h"
@@ -66,6 +67,7 @@ class LiveSource {
 // What is borrowed must outlive the source.
 std::unique_ptr<LiveSource> MakeLiveSource(LiveLimits limits, UrlGate gate,
                                            const HostResolver& resolver,
+                                           const VideoOpener& videos,
                                            Clock& clock,
                                            PipelineMetrics& metrics);
 

@@ -11,6 +11,7 @@
 #include "pipeline/error_reason.h"
 #include "pipeline/media/exif_orientation.h"
 #include "pipeline/media/ffmpeg.h"
+#include "pipeline/media/file_bytes.h"
 
 namespace sam3 {
 namespace {
@@ -54,31 +55,29 @@ int OrientationOf(const AVStream& stream) {
 
 class FfmpegDecoder final : public VideoDecoder {
  public:
-  FfmpegDecoder(const Options& options, HostAllocator& allocator)
-      : options_(options), allocator_(allocator) {}
+  FfmpegDecoder(ByteReader& bytes, const Options& options,
+                HostAllocator& allocator)
+      : options_(options), allocator_(allocator), bytes_(bytes) {}
 
-  absl::Status Open(const std::string& path, ByteReader* bytes) {
+  absl::Status Open() {
     AVFormatContext* input = avformat_alloc_context();
     if (input == nullptr) return absl::ResourceExhaustedError("no memory");
     input->interrupt_callback = {&FfmpegDecoder::Interrupted, this};
-    if (bytes != nullptr) {
-      bytes_ = bytes;
-      auto* buffer = static_cast<uint8_t*>(av_malloc(kIoBufferBytes));
-      io_.reset(avio_alloc_context(buffer, kIoBufferBytes, /*write_flag=*/0,
-                                   this, &FfmpegDecoder::ReadBytes,
-                                   &IgnoreReport, nullptr));
-      if (options_.feed == Options::Feed::kRtp) {
-        // Reports must not be written into the buffer that packets are read to.
-        io_->direct = 1;
-        io_->max_packet_size = kMaxPacketBytes;
-      }
-      input->pb = io_.get();
+    auto* buffer = static_cast<uint8_t*>(av_malloc(kIoBufferBytes));
+    io_.reset(avio_alloc_context(
+        buffer, kIoBufferBytes, /*write_flag=*/0, this,
+        &FfmpegDecoder::ReadBytes, &IgnoreReport,
+        bytes_.size() >= 0 ? &FfmpegDecoder::SeekBytes : nullptr));
+    if (options_.feed == Options::Feed::kRtp) {
+      // Reports must not be written into the buffer that packets are read to.
+      io_->direct = 1;
+      io_->max_packet_size = kMaxPacketBytes;
     }
+    input->pb = io_.get();
     // Playlists name other files and hosts, and FFmpeg would go there. No
     // protocol has the name "none".
     AVDictionary* options = nullptr;
-    av_dict_set(&options, "protocol_whitelist", path.empty() ? "none" : "file",
-                0);
+    av_dict_set(&options, "protocol_whitelist", "none", 0);
     const AVInputFormat* format = nullptr;
     if (options_.feed != Options::Feed::kFile) SetLive(input, &options);
     if (options_.feed == Options::Feed::kRtp) {
@@ -88,12 +87,8 @@ class FfmpegDecoder final : public VideoDecoder {
       av_dict_set(&options, "reorder_queue_size", "0", 0);
     }
     // On failure FFmpeg frees the context itself.
-    int code = avformat_open_input(
-        &input, path.empty() ? nullptr : path.c_str(), format, &options);
+    int code = avformat_open_input(&input, nullptr, format, &options);
     av_dict_free(&options);
-    if (code == AVERROR(ENOENT)) {
-      return absl::NotFoundError(absl::StrCat(path, ": no such file"));
-    }
     if (code < 0) {
       return Undecodable(absl::StrCat("this is no video that can be read: ",
                                       FfmpegError(code)));
@@ -133,7 +128,7 @@ class FfmpegDecoder final : public VideoDecoder {
 
   void Interrupt() override {
     interrupted_ = true;
-    if (bytes_ != nullptr) bytes_->Abort();
+    bytes_.Abort();
   }
 
   int width() const override {
@@ -161,12 +156,20 @@ class FfmpegDecoder final : public VideoDecoder {
     // FFmpeg asks on behind the description's end.
     if (decoder.description_ended_) return AVERROR_EOF;
     const int64_t count =
-        decoder.bytes_->Read(buffer, static_cast<size_t>(size));
+        decoder.bytes_.Read(buffer, static_cast<size_t>(size));
     if (count < 0) return AVERROR_EXIT;
     if (count > 0) return static_cast<int>(count);
     decoder.description_ended_ = decoder.options_.feed == Options::Feed::kRtp &&
                                  decoder.input_ == nullptr;
     return AVERROR_EOF;
+  }
+
+  static int64_t SeekBytes(void* self, int64_t offset, int whence) {
+    ByteReader& bytes = static_cast<FfmpegDecoder*>(self)->bytes_;
+    if ((whence & AVSEEK_SIZE) != 0) return bytes.size();
+    const bool sought = (whence & ~AVSEEK_FORCE) == SEEK_SET && offset >= 0 &&
+                        bytes.Seek(offset);
+    return sought ? offset : AVERROR(EINVAL);
   }
 
   static int Interrupted(void* self) {
@@ -366,7 +369,7 @@ class FfmpegDecoder final : public VideoDecoder {
 
   const Options options_;
   HostAllocator& allocator_;
-  ByteReader* bytes_ = nullptr;
+  ByteReader& bytes_;
   bool description_ended_ = false;
   std::atomic<bool> interrupted_{false};
   // Before the input, which uses it until it is closed.
@@ -392,27 +395,46 @@ class FfmpegDecoder final : public VideoDecoder {
   std::optional<int64_t> first_stamp_;
 };
 
-absl::StatusOr<std::unique_ptr<VideoDecoder>> Open(
-    const std::string& path, ByteReader* bytes,
-    const VideoDecoder::Options& options, HostAllocator& allocator) {
-  // FFmpeg's own messages would go to standard error, at a client's will.
-  av_log_set_level(AV_LOG_QUIET);
-  auto decoder = std::make_unique<FfmpegDecoder>(options, allocator);
-  SAM3_RETURN_IF_ERROR(decoder->Open(path, bytes));
-  return decoder;
-}
+// One that owns the file that it reads.
+class FileDecoder final : public VideoDecoder {
+ public:
+  FileDecoder(std::unique_ptr<FileBytes> file,
+              std::unique_ptr<VideoDecoder> decoder)
+      : file_(std::move(file)), decoder_(std::move(decoder)) {}
+
+  absl::StatusOr<std::optional<VideoPicture>> Next() override {
+    return decoder_->Next();
+  }
+  void Interrupt() override { decoder_->Interrupt(); }
+  int width() const override { return decoder_->width(); }
+  int height() const override { return decoder_->height(); }
+  double frame_rate() const override { return decoder_->frame_rate(); }
+  int64_t frame_count() const override { return decoder_->frame_count(); }
+  int64_t damaged_parts() const override { return decoder_->damaged_parts(); }
+
+ private:
+  // Before the decoder, which reads it.
+  const std::unique_ptr<FileBytes> file_;
+  const std::unique_ptr<VideoDecoder> decoder_;
+};
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<VideoDecoder>> VideoDecoder::OpenFile(
     const std::string& path, const Options& options, HostAllocator& allocator) {
-  // The protocol keeps a path from being taken for a URL.
-  return Open(absl::StrCat("file:", path), nullptr, options, allocator);
+  SAM3_ASSIGN_OR_RETURN(std::unique_ptr<FileBytes> file, FileBytes::Open(path));
+  SAM3_ASSIGN_OR_RETURN(std::unique_ptr<VideoDecoder> decoder,
+                        OpenBytes(*file, options, allocator));
+  return std::make_unique<FileDecoder>(std::move(file), std::move(decoder));
 }
 
 absl::StatusOr<std::unique_ptr<VideoDecoder>> VideoDecoder::OpenBytes(
     ByteReader& bytes, const Options& options, HostAllocator& allocator) {
-  return Open("", &bytes, options, allocator);
+  // FFmpeg's own messages would go to standard error, at a client's will.
+  av_log_set_level(AV_LOG_QUIET);
+  auto decoder = std::make_unique<FfmpegDecoder>(bytes, options, allocator);
+  SAM3_RETURN_IF_ERROR(decoder->Open());
+  return decoder;
 }
 
 std::string FfmpegVersion() { return av_version_info(); }

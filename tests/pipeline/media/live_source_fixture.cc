@@ -45,8 +45,8 @@ std::unique_ptr<LiveSource> LiveSourceTest::MakeSource(int port) {
     options.hosts.push_back(absl::StrCat("127.0.0.1:", other));
     options.hosts.push_back(absl::StrCat("rtsp://127.0.0.1:", other));
   }
-  return MakeLiveSource(limits_, *UrlGate::Create(options), *resolver_, clock_,
-                        metrics_);
+  return MakeLiveSource(limits_, *UrlGate::Create(options), *resolver_, videos_,
+                        clock_, metrics_);
 }
 
 absl::StatusOr<std::unique_ptr<LiveConnection>> LiveSourceTest::Connect(

@@ -43,6 +43,7 @@ class LiveSourceTest : public testing::Test {
   SkippingClock clock_;
   PipelineMetrics metrics_;
   const std::unique_ptr<HostResolver> resolver_ = MakeDnsResolver("", clock_);
+  const InProcessVideoOpener videos_;
   LiveLimits limits_;
   ImageLimits picture_limits_;
   HeapAllocator allocator_;

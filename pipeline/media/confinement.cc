@@ -1,0 +1,126 @@
+#include "pipeline/media/confinement.h"
+
+#include <seccomp.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <type_traits>
+
+#include "absl/strings/str_cat.h"
+#include "inference/base/status_macros.h"
+
+namespace sam3 {
+namespace {
+
+struct FreeFilter {
+  void operator()(scmp_filter_ctx filter) const { seccomp_release(filter); }
+};
+using UniqueFilter =
+    std::unique_ptr<std::remove_pointer_t<scmp_filter_ctx>, FreeFilter>;
+
+// Memory, what is open already, time, locks, and the end.
+constexpr int kAllowed[] = {SCMP_SYS(read),
+                            SCMP_SYS(write),
+                            SCMP_SYS(pread64),
+                            SCMP_SYS(lseek),
+                            SCMP_SYS(close),
+                            SCMP_SYS(sendto),
+                            SCMP_SYS(sendmsg),
+                            SCMP_SYS(recvfrom),
+                            SCMP_SYS(recvmsg),
+                            SCMP_SYS(poll),
+                            SCMP_SYS(ppoll),
+                            SCMP_SYS(munmap),
+                            SCMP_SYS(mremap),
+                            SCMP_SYS(madvise),
+                            SCMP_SYS(brk),
+                            SCMP_SYS(futex),
+                            SCMP_SYS(sched_yield),
+                            SCMP_SYS(sched_getaffinity),
+                            SCMP_SYS(getrandom),
+                            SCMP_SYS(clock_gettime),
+                            SCMP_SYS(clock_nanosleep),
+                            SCMP_SYS(nanosleep),
+                            SCMP_SYS(gettimeofday),
+                            SCMP_SYS(getpid),
+                            SCMP_SYS(gettid),
+                            SCMP_SYS(rt_sigaction),
+                            SCMP_SYS(rt_sigprocmask),
+                            SCMP_SYS(rt_sigreturn),
+                            SCMP_SYS(sigaltstack),
+                            SCMP_SYS(restart_syscall),
+                            SCMP_SYS(exit),
+                            SCMP_SYS(exit_group)};
+
+absl::Status Unavailable(absl::string_view what, int error) {
+  return absl::UnavailableError(
+      absl::StrCat(what, ": ", absl::ErrnoToStatus(error, "").message()));
+}
+
+// The kernel counts what is there already.
+absl::Status LimitMemory(size_t max_memory_bytes) {
+  std::ifstream status("/proc/self/status");
+  int64_t held_kb = -1;
+  for (std::string word; status >> word;) {
+    if (word == "VmData:") status >> held_kb;
+  }
+  if (held_kb < 0) return absl::UnavailableError("/proc/self/status has gone");
+  const rlim_t most = static_cast<rlim_t>(held_kb) * 1024 + max_memory_bytes;
+  const rlimit limit = {most, most};
+  if (::setrlimit(RLIMIT_DATA, &limit) != 0) {
+    return Unavailable("memory cannot be limited", errno);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LimitRest() {
+  const rlimit none = {0, 0};
+  if (::setrlimit(RLIMIT_CORE, &none) != 0 ||
+      ::setrlimit(RLIMIT_FSIZE, &none) != 0) {
+    return Unavailable("resources cannot be limited", errno);
+  }
+  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
+      ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+    return Unavailable("privileges cannot be given up", errno);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FilterCalls() {
+  const UniqueFilter filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
+  if (filter == nullptr) return absl::UnavailableError("no memory");
+  int error = 0;
+  const auto add = [&](int added) { error = error == 0 ? added : error; };
+  for (const int call : kAllowed) {
+    add(seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0));
+  }
+  // Memory that is not run.
+  for (const int call : {SCMP_SYS(mmap), SCMP_SYS(mprotect)}) {
+    add(seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 1,
+                         SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)));
+  }
+  // abort() of its own.
+  add(seccomp_rule_add(
+      filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+      SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(::getpid()))));
+  add(seccomp_load(filter.get()));
+  return error == 0 ? absl::OkStatus()
+                    : Unavailable("system calls cannot be filtered", -error);
+}
+
+}  // namespace
+
+absl::Status ConfineThisProcess(size_t max_memory_bytes) {
+  SAM3_RETURN_IF_ERROR(LimitMemory(max_memory_bytes));
+  SAM3_RETURN_IF_ERROR(LimitRest());
+  return FilterCalls();
+}
+
+}  // namespace sam3
