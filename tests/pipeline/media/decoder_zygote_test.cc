@@ -218,7 +218,7 @@ TEST_F(DecoderZygoteTest, ProcessesEndWithWhatTheyBelongTo) {
   std::vector<pid_t> processes = ChildrenOf(zygote);
   ASSERT_THAT(processes, SizeIs(3));
   // Stopped, it will not see that nobody asks it any more.
-  ASSERT_EQ(::kill(processes.front(), SIGSTOP), 0);
+  ASSERT_EQ(::kill(processes.back(), SIGSTOP), 0);
   decoders.resize(1);
   EXPECT_TRUE(Eventually([&] { return ChildrenOf(zygote).size() == 1; }));
   processes = ChildrenOf(zygote);
