@@ -32,17 +32,24 @@ struct Picture {
 };
 struct Stall {};
 struct Damage {};
+// Time passes.
+struct Later {
+  absl::Duration time;
+};
 struct End {};
 // Waits until it is cancelled.
 struct Hang {};
-using Step = std::variant<Picture, Stall, Damage, End, Hang, absl::Status>;
+using Step =
+    std::variant<Picture, Stall, Damage, Later, End, Hang, absl::Status>;
 using Script = std::vector<Step>;
 
 class ScriptedConnection final : public LiveConnection {
  public:
-  ScriptedConnection(Script script, const RequestContext& context,
+  ScriptedConnection(Script script, FakeClock& clock,
+                     const RequestContext& context,
                      std::function<void()> on_stall)
       : steps_(script.begin(), script.end()),
+        clock_(clock),
         context_(context),
         on_stall_(std::move(on_stall)) {}
 
@@ -59,6 +66,9 @@ class ScriptedConnection final : public LiveConnection {
       }
       if (std::holds_alternative<Stall>(step)) on_stall_();
       if (std::holds_alternative<Damage>(step)) ++damaged_;
+      if (const auto* later = std::get_if<Later>(&step)) {
+        clock_.Advance(later->time);
+      }
       if (std::holds_alternative<Hang>(step)) {
         while (!context_.cancelled()) std::this_thread::yield();
         return absl::CancelledError("cancelled");
@@ -76,6 +86,7 @@ class ScriptedConnection final : public LiveConnection {
 
  private:
   std::deque<Step> steps_;
+  FakeClock& clock_;
   const RequestContext& context_;
   const std::function<void()> on_stall_;
   int64_t damaged_ = 0;
@@ -85,7 +96,7 @@ class ScriptedConnection final : public LiveConnection {
 // connected to. The last one is used again and again.
 class ScriptedSource final : public LiveSource {
  public:
-  ScriptedSource(std::vector<Script> scripts, Clock& clock)
+  ScriptedSource(std::vector<Script> scripts, FakeClock& clock)
       : scripts_(std::move(scripts)), clock_(clock) {}
 
   absl::Status Check(const SourceUrl& /*url*/) const override {
@@ -103,7 +114,8 @@ class ScriptedSource final : public LiveSource {
     if (!script.empty() && std::holds_alternative<absl::Status>(script[0])) {
       return std::get<absl::Status>(script[0]);
     }
-    return std::make_unique<ScriptedConnection>(script, context, on_stall);
+    return std::make_unique<ScriptedConnection>(script, clock_, context,
+                                                on_stall);
   }
 
   // When it was connected to.
@@ -114,7 +126,7 @@ class ScriptedSource final : public LiveSource {
 
  private:
   const std::vector<Script> scripts_;
-  Clock& clock_;
+  FakeClock& clock_;
   mutable absl::Mutex mutex_;
   mutable std::vector<absl::Time> times_ ABSL_GUARDED_BY(mutex_);
 };
@@ -245,14 +257,18 @@ TEST_F(LiveReaderTest, AStallThatPassesIsNoGap) {
 }
 
 TEST_F(LiveReaderTest, DamageIsToldNowAndThen) {
-  Start({{Picture{absl::Seconds(0)}, Damage{}, Damage{},
-          Picture{absl::Seconds(1)}, Damage{}, Picture{absl::Seconds(2)},
-          Hang{}}});
-  // No time passes.
-  while (sink_.frames().size() < 3) std::this_thread::yield();
+  const Later enough{absl::Seconds(10)};
+  Start(
+      {{Picture{absl::Seconds(0)}, Damage{}, Damage{},
+        Picture{absl::Seconds(1)}, Damage{}, Picture{absl::Seconds(2)}, enough,
+        Picture{absl::Seconds(3)}, enough, Picture{absl::Seconds(4)}, Hang{}}});
+  while (sink_.frames().size() < 5) std::this_thread::yield();
   ASSERT_THAT(sink_.kinds(),
-              ElementsAre(SourceEventKind::kOpened, SourceEventKind::kDamaged));
+              ElementsAre(SourceEventKind::kOpened, SourceEventKind::kDamaged,
+                          SourceEventKind::kDamaged));
   EXPECT_THAT(sink_.events()[0].message, testing::HasSubstr("2 parts"));
+  EXPECT_EQ(sink_.events()[1].message,
+            "1 part of the video could not be decoded");
   reader_->Stop();
   Advance([&] { return sink_.end().has_value(); });
 }
