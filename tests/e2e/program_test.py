@@ -27,18 +27,24 @@ PRELOAD = (sys.argv[sys.argv.index("--preload") + 1]
 LOCAL = "127.0.0.1"
 
 
+def free_ports(count: int) -> list[int]:
+    """As many, none of them twice."""
+    probes = [socket.create_server((LOCAL, 0)) for _ in range(count)]
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOCAL, 0))
-        return probe.getsockname()[1]
+    return free_ports(1)[0]
 
 
 class RunningServer:
     """A server on free ports that is ready, stopped at the end."""
 
     def __init__(self, *flags: str, **environment: str):
-        self.port, self.health, self.metrics, self.http = (
-            free_port() for _ in range(4))
+        self.port, self.health, self.metrics, self.http = free_ports(4)
         self.process = subprocess.Popen(
             [SERVER, "--listen", f"{LOCAL}:{self.port}", "--health-listen",
              f"{LOCAL}:{self.health}", "--metrics-listen",
@@ -49,8 +55,9 @@ class RunningServer:
         self.log = []
         for line in self.process.stderr:
             self.log.append(line)
-            if "ready" in line:
-                break
+            if " ready listen=" in line:
+                return
+        raise RuntimeError("".join(self.log))
 
     def __enter__(self):
         return self

@@ -274,7 +274,7 @@ class RunningServer:
         self.log = []
         for line in self.process.stderr:
             self.log.append(line)
-            if "ready" in line:
+            if " ready listen=" in line:
                 break
 
     def __enter__(self):
