@@ -31,11 +31,12 @@ struct SegmenterOptions {
   UrlFetcher::Options url_fetch = {};
   // Streams that clients name by URL; what may be opened is url_gate's matter.
   LiveLimits live = {};
+  int max_url_fetches = 16;
+  size_t max_queued_url_fetches = 32;
+
   // What opens videos and outlives the pipeline; null decodes them in this
   // process, which a video that crashes its decoder then takes along.
   const VideoOpener* video_opener = nullptr;
-  int max_url_fetches = 16;
-  size_t max_queued_url_fetches = 32;
 
   // Threads that decode stills and pushed frames, and threads that turn masks
   // into wire formats. Raise when decode or post time dominates.

@@ -97,6 +97,7 @@ class SettingsBuilder {
     Address("--metrics-listen", config_.metrics_listen(),
             &out_.metrics_address);
     out_.insecure_no_auth = config_.insecure_no_auth();
+    out_.decode_in_process = config_.decode_in_process();
     out_.server.reflection = config_.reflection();
     out_.server.version = kVersion;
     Bounded("--drain-seconds", config_.drain_seconds(), 1, 3600,
@@ -129,7 +130,6 @@ class SettingsBuilder {
 
   void Tls() {
     out_.plaintext = config_.plaintext();
-    out_.decode_in_process = config_.decode_in_process();
     if (!config_.has_tls()) return;
     TlsSettings& tls = out_.server.tls;
     tls.certificate_file = config_.tls().certificate_file();

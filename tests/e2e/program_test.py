@@ -459,6 +459,7 @@ class ProgramTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "server.textproto"
             path.write_text('listen: "127.0.0.1:7001"\n'
+                            'decode_in_process: true\n'
                             'limits { max_prompts: 3 batch_ms: 70 '
                             'min_stream_fps: 0.25 }\n'
                             'pinned_texts: "red circle"\n'
@@ -470,6 +471,7 @@ class ProgramTest(unittest.TestCase):
                           "--print-config")
             self.assertEqual(printed.returncode, 0, printed.stderr)
             self.assertIn('listen: "127.0.0.1:7002"', printed.stdout)
+            self.assertIn("decode_in_process: true", printed.stdout)
             self.assertRegex(printed.stdout, r"max_prompts: 3")
             self.assertRegex(printed.stdout, r"batch_ms: 70")
             self.assertRegex(printed.stdout, r"min_stream_fps: 0.25")
