@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "inference/base/status_macros.h"
@@ -99,20 +100,22 @@ absl::Status FilterCalls() {
   const UniqueFilter filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (filter == nullptr) return absl::UnavailableError("no memory");
   int error = 0;
-  const auto add = [&](int added) { error = error == 0 ? added : error; };
-  for (const int call : kAllowed) {
-    add(seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0));
-  }
+  const auto allow = [&](int call, const std::vector<scmp_arg_cmp>& where) {
+    const int added = seccomp_rule_add_array(
+        filter.get(), SCMP_ACT_ALLOW, call,
+        static_cast<unsigned int>(where.size()), where.data());
+    if (error == 0) error = added;
+  };
+  for (const int call : kAllowed) allow(call, {});
   // Memory that is not run.
+  const scmp_arg_cmp not_run = {2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0};
   for (const int call : {SCMP_SYS(mmap), SCMP_SYS(mprotect)}) {
-    add(seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 1,
-                         SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)));
+    allow(call, {not_run});
   }
   // abort() of its own.
-  add(seccomp_rule_add(
-      filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-      SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(::getpid()))));
-  add(seccomp_load(filter.get()));
+  const auto self = static_cast<scmp_datum_t>(::getpid());
+  allow(SCMP_SYS(tgkill), {{0, SCMP_CMP_EQ, self, 0}});
+  if (error == 0) error = seccomp_load(filter.get());
   return error == 0 ? absl::OkStatus()
                     : Unavailable("system calls cannot be filtered", -error);
 }
