@@ -29,6 +29,14 @@ target_include_directories(sam3_torch SYSTEM INTERFACE
   "${SAM3_TORCH_DIR}/include/torch/csrc/api/include")
 target_link_libraries(sam3_torch INTERFACE
   "${SAM3_TORCH_LIB}/libtorch_cpu.so" "${SAM3_TORCH_LIB}/libc10.so")
+# Without it at::parallel_for, which is in a header, runs on one thread. The
+# threads are to be those of libtorch: the wheel brings the library along.
+file(GLOB SAM3_TORCH_OPENMP "${SAM3_TORCH_LIB}/libgomp*.so*")
+if(NOT SAM3_TORCH_OPENMP)
+  set(SAM3_TORCH_OPENMP gomp)
+endif()
+target_compile_options(sam3_torch INTERFACE -fopenmp)
+target_link_libraries(sam3_torch INTERFACE ${SAM3_TORCH_OPENMP})
 # RUNPATH, not RPATH: LD_LIBRARY_PATH can then point the same binary at
 # another copy of the same wheel. The CPU library needs CUPTI and the CUDA
 # runtime that pip puts beside it even when no GPU is used.

@@ -6,7 +6,8 @@ Most of a check's time goes into the headers of libtorch, gRPC and FFmpeg; a
 target whose files are read as one pays for them once. Writes one source per
 target of the program's own folders, which includes the target's files, and a
 compile database for them. g++ precompiles headers in a format that clang takes
-for a broken one of its own, so the commands go without. Prints the units.
+for a broken one of its own, and has its own OpenMP, so the commands go without
+either. Prints the units.
 """
 
 import json
@@ -36,7 +37,7 @@ def main() -> None:
         unit = out / f"{target}.cc"
         unit.write_text("".join(f'#include "{entry["file"]}"  // NOLINT\n'
                                 for entry in entries))
-        command = re.sub(r" -Winvalid-pch| -include \S*cmake_pch\.hxx", "",
+        command = re.sub(r" -Winvalid-pch| -include \S*cmake_pch\.hxx| -fopenmp", "",
                          entries[0]["command"])
         database.append({
             "directory": entries[0]["directory"],

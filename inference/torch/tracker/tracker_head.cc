@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "inference/torch/interactive/two_way_transformer.h"
+#include "inference/torch/tracker/object_passes.h"
 
 namespace sam3 {
 namespace {
@@ -57,10 +58,11 @@ ObjectFeatures Together(const std::vector<const ObjectFeatures*>& pictures) {
 
 // Groups of results back in the order of `members`, which name each row once.
 TrackedObjects InOrder(const std::vector<TrackedObjects>& groups,
-                       const std::vector<int64_t>& members) {
+                       const std::vector<size_t>& members) {
   // One group is in order already.
   if (groups.size() == 1) return groups.front();
-  const at::Tensor order = at::argsort(at::tensor(members));
+  const std::vector<int64_t> rows(members.begin(), members.end());
+  const at::Tensor order = at::argsort(at::tensor(rows));
   const auto merge = [&](at::Tensor TrackedObjects::*part) {
     std::vector<at::Tensor> parts;
     parts.reserve(groups.size());
@@ -86,6 +88,7 @@ at::Tensor ReadOcclusion(WeightReader& weights, const TrackerConfig& config) {
 TrackerHead::TrackerHead(WeightReader& weights, const ModelConfig& config,
                          const InteractiveHead& decoder)
     : config_(config),
+      on_cpu_(weights.device().is_cpu()),
       decoder_(decoder),
       attention_(weights, std::string(kModel) + "memory_attention", config),
       encoder_(weights, std::string(kModel) + "memory_encoder", config),
@@ -129,27 +132,26 @@ TrackedObjects TrackerHead::Track(absl::Span<const TrackQuery> queries) const {
            Weighs(query.prompt, /*start=*/false)}]
         .push_back(views.size() - 1);
   }
-  std::vector<TrackedObjects> groups;
-  std::vector<int64_t> order;
-  for (const auto& [kind, members] : kinds) {
+  const ObjectPasses passes(kinds, on_cpu_);
+  std::vector<TrackedObjects> groups(passes.count());
+  passes.Run([&](size_t pass) {
     std::vector<MemoryBank::View> remembered;
     std::vector<int64_t> windows;
     std::vector<const ObjectFeatures*> pictures;
     std::vector<ObjectPrompt> prompts;
-    for (const size_t i : members) {
+    for (const size_t i : passes.members(pass)) {
       remembered.push_back(views[i]);
       windows.push_back(queries[i].pointer_window);
       pictures.push_back(queries[i].features);
       prompts.push_back(queries[i].prompt);
-      order.push_back(static_cast<int64_t>(i));
     }
     const ObjectFeatures features = Together(pictures);
     const at::Tensor coarse =
         attention_(features.coarse, Gather(remembered, windows));
-    groups.push_back(Choose(decoder_.Decode(prompts, coarse, {}, features),
-                            std::get<bool>(kind)));
-  }
-  return InOrder(groups, order);
+    groups[pass] = Choose(decoder_.Decode(prompts, coarse, {}, features),
+                          Weighs(prompts.front(), /*start=*/false));
+  });
+  return InOrder(groups, passes.order());
 }
 
 TrackedObjects TrackerHead::Start(
@@ -162,19 +164,16 @@ TrackedObjects TrackerHead::Start(
            Weighs(prompts[i], /*start=*/true)}]
         .push_back(i);
   }
-  std::vector<TrackedObjects> groups;
-  std::vector<int64_t> order;
-  for (const auto& [kind, members] : kinds) {
+  const ObjectPasses passes(kinds, on_cpu_);
+  std::vector<TrackedObjects> groups(passes.count());
+  passes.Run([&](size_t pass) {
     std::vector<ObjectPrompt> alike;
-    for (const size_t i : members) {
-      alike.push_back(prompts[i]);
-      order.push_back(static_cast<int64_t>(i));
-    }
-    groups.push_back(Choose(
+    for (const size_t i : passes.members(pass)) alike.push_back(prompts[i]);
+    groups[pass] = Choose(
         decoder_.Decode(alike, features.coarse + no_memory_, {}, features),
-        kind.second));
-  }
-  return InOrder(groups, order);
+        Weighs(alike.front(), /*start=*/true));
+  });
+  return InOrder(groups, passes.order());
 }
 
 TrackedObjects TrackerHead::StartFromMasks(const ObjectFeatures& features,
@@ -212,6 +211,23 @@ at::Tensor TrackerHead::Remember(const ObjectFeatures& features,
                                  const at::Tensor& logits,
                                  const at::Tensor& object_logit,
                                  bool described) const {
+  const ObjectPasses passes(logits.size(0), on_cpu_);
+  std::vector<at::Tensor> memories(passes.count());
+  passes.Run([&](size_t pass) {
+    const absl::Span<const size_t> members = passes.members(pass);
+    const auto first = static_cast<int64_t>(members.front());
+    const auto count = static_cast<int64_t>(members.size());
+    memories[pass] =
+        RememberTogether(features, logits.narrow(0, first, count),
+                         object_logit.narrow(0, first, count), described);
+  });
+  return at::cat(memories);
+}
+
+at::Tensor TrackerHead::RememberTogether(const ObjectFeatures& features,
+                                         const at::Tensor& logits,
+                                         const at::Tensor& object_logit,
+                                         bool described) const {
   const at::Tensor large = Resize(logits.to(at::kFloat), encoder_.mask_side());
   at::Tensor mask = described ? large.gt(0).to(at::kFloat) : at::sigmoid(large);
   mask.mul_(config_.tracker->mask_scale).add_(config_.tracker->mask_bias);

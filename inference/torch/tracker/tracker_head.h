@@ -50,8 +50,9 @@ class TrackerHead {
   TrackerHead(WeightReader& weights, const ModelConfig& config,
               const InteractiveHead& decoder);
 
-  // Follows objects by one frame, of any streams, in as few passes as their
-  // memories and prompts have sizes. In the order of the queries.
+  // Follows objects by one frame, of any streams, those together whose memories
+  // and prompts have the same sizes. In the order of the queries. However many
+  // there are, what this takes beside the answer is bounded.
   TrackedObjects Track(absl::Span<const TrackQuery> queries) const;
 
   // Objects that clicks and boxes describe on a frame before anything is
@@ -89,7 +90,13 @@ class TrackerHead {
   // memory_channels].
   at::Tensor PointerTimes(const at::Tensor& distances) const;
 
+  at::Tensor RememberTogether(const ObjectFeatures& features,
+                              const at::Tensor& logits,
+                              const at::Tensor& object_logit,
+                              bool described) const;
+
   const ModelConfig config_;
+  const bool on_cpu_;
   const InteractiveHead& decoder_;
   const MemoryAttention attention_;
   const MemoryEncoder encoder_;

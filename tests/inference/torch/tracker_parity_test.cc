@@ -147,6 +147,8 @@ TEST_F(TrackerParityTest, ObjectsAreTrackedTogetherAsAlone) {
                                      {&elsewhere, &banks[2], 4, 5, {}},
                                      {&here, &banks[1], 4, 16, {}},
                                      {&elsewhere, &banks[0], 4, 16, {}}};
+  // More than go through the network at a time.
+  while (queries.size() < 40) queries.push_back(queries[queries.size() - 3]);
   const TrackedObjects together = head_.Track(queries);
   for (size_t i = 0; i < queries.size(); ++i) {
     const TrackedObjects alone = head_.Track({queries[i]});
@@ -155,6 +157,23 @@ TEST_F(TrackerParityTest, ObjectsAreTrackedTogetherAsAlone) {
     EXPECT_LE(AbsoluteError(together.pointers[row], alone.pointers[0]), 1e-4);
     EXPECT_LE(AbsoluteError(together.object_logit[row], alone.object_logit[0]),
               1e-4);
+  }
+}
+
+TEST_F(TrackerParityTest, ObjectsAreRememberedTogetherAsAlone) {
+  const ObjectFeatures features = Features(2);
+  const at::Tensor logits = at::randn({40, 64, 64}) * 4;
+  const at::Tensor object_logit = at::randn({40});
+  for (const bool described : {false, true}) {
+    const at::Tensor together =
+        head_.Remember(features, logits, object_logit, described);
+    for (int64_t i = 0; i < 40; ++i) {
+      const at::Tensor alone =
+          head_.Remember(features, logits.narrow(0, i, 1),
+                         object_logit.narrow(0, i, 1), described);
+      // Half precision's last digit.
+      EXPECT_LE(RelativeError(together[i], alone[0]), 4e-3) << i;
+    }
   }
 }
 
