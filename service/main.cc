@@ -1,5 +1,4 @@
 #include <google/protobuf/stubs/logging.h>
-#include <malloc.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -26,6 +25,16 @@
 #include "service/server.h"
 #include "service/shutdown.h"
 
+extern "C" {
+// Of jemalloc, which reads it before main(); the environment's MALLOC_CONF
+// comes on top. One heap for all threads: with one each, room that one thread's
+// tensors leave behind is of no use to the next, and the process grows to the
+// sum of what every thread has ever held. Large tensors are no exception, or
+// each would be given back and cleared anew.
+extern const char* const malloc_conf;
+const char* const malloc_conf = "narenas:1,oversize_threshold:0";
+}
+
 namespace sam3 {
 namespace {
 
@@ -35,16 +44,6 @@ constexpr int kPartLost = 70;
 // starts decoders are still there, and whether the table of aliases is another
 // one.
 constexpr absl::Duration kWatchInterval = absl::Milliseconds(500);
-
-// One heap for all threads. With one each, as glibc has it, room that one
-// thread's tensors leave behind is of no use to the next, and the process grows
-// to the sum of what every thread has ever held. What a thread allocates in
-// small is cached by it in either case. To be called before there are threads.
-void ShareHeap() {
-  // NOLINTBEGIN(concurrency-mt-unsafe)
-  if (std::getenv("MALLOC_ARENA_MAX") == nullptr) mallopt(M_ARENA_MAX, 1);
-  // NOLINTEND(concurrency-mt-unsafe)
-}
 
 int Refuse(const absl::Status& status) {
   std::fprintf(stderr, "sam3-server: %s\n",
@@ -242,7 +241,6 @@ int Run(ServerSettings settings, const ShutdownSignals& signals) {
 }  // namespace sam3
 
 int main(int argc, char** argv) {
-  sam3::ShareHeap();
   const sam3::ShutdownSignals signals;
   const sam3::ParsedSettings parsed = sam3::ParseServerSettings(argc, argv);
   if (!parsed.run) {
