@@ -110,7 +110,7 @@ void Draw(const DemoShape& shape, cv::Mat* canvas) {
 
 Image DrawShapes(const std::vector<DemoShape>& shapes, int side) {
   HeapAllocator allocator;
-  const size_t bytes = static_cast<size_t>(side) * side * 3;
+  const size_t bytes = static_cast<size_t>(side) * side * Image::kBytesPerPixel;
   const std::shared_ptr<uint8_t> pixels = allocator.Allocate(bytes);
   cv::Mat canvas(side, side, CV_8UC3, pixels.get());
   for (int y = 0; y < side; ++y) {

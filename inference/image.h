@@ -27,6 +27,8 @@ class HeapAllocator final : public HostAllocator {
 // the image is handed on.
 class Image {
  public:
+  static constexpr size_t kBytesPerPixel = 3;
+
   Image() = default;
   Image(std::shared_ptr<const uint8_t> pixels, int width, int height)
       : pixels_(std::move(pixels)), width_(width), height_(height) {}
@@ -34,10 +36,11 @@ class Image {
   int width() const { return width_; }
   int height() const { return height_; }
   bool empty() const { return pixels_ == nullptr; }
-  // width * height * 3 bytes, row-major from the top left.
+  // size_bytes() of them, row-major from the top left.
   const uint8_t* pixels() const { return pixels_.get(); }
   size_t size_bytes() const {
-    return static_cast<size_t>(width_) * static_cast<size_t>(height_) * 3;
+    return static_cast<size_t>(width_) * static_cast<size_t>(height_) *
+           kBytesPerPixel;
   }
 
  private:

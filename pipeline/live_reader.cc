@@ -75,6 +75,7 @@ class LiveReader final : public VideoReader {
     absl::Status end;
     do {
       end = ReadConnection();
+      TellDamage();
     } while (!end.ok() && TryAgain(end));
     if (context_.cancelled()) end = Stopped();
     if (end.ok()) {
@@ -92,6 +93,7 @@ class LiveReader final : public VideoReader {
                           source_.Connect(url_, limits_, allocator_, context_,
                                           [this] { OnStall(); }));
     bool new_connection = true;
+    damaged_ = 0;
     damage_told_ = 0;
     while (true) {
       absl::StatusOr<std::optional<VideoPicture>> next = connection->Next();
@@ -105,8 +107,9 @@ class LiveReader final : public VideoReader {
                             std::move(next));
       if (!picture.has_value()) return absl::OkStatus();
       TellChanges(*picture, connection->frame_rate());
-      TellDamage(connection->damaged_parts());
+      damaged_ = connection->damaged_parts();
       const absl::Time now = clock_.Now();
+      if (now >= tells_damage_from_) TellDamage();
       const bool begins = new_connection || picture->discontinuity;
       const MediaTimeline::Place place =
           timeline_.Next(picture->start_offset, now, begins);
@@ -145,10 +148,10 @@ class LiveReader final : public VideoReader {
     away_ = false;
   }
 
-  void TellDamage(int64_t parts) {
-    if (parts == damage_told_ || clock_.Now() < tells_damage_from_) return;
-    sink_.ReportSource(PartsDamaged(parts - damage_told_));
-    damage_told_ = parts;
+  void TellDamage() {
+    if (damaged_ == damage_told_) return;
+    sink_.ReportSource(PartsDamaged(damaged_ - damage_told_));
+    damage_told_ = damaged_;
     tells_damage_from_ = clock_.Now() + kBetweenDamages;
   }
 
@@ -214,7 +217,9 @@ class LiveReader final : public VideoReader {
   // Whether the client was told that nothing comes.
   bool away_ = false;
   absl::Time last_picture_;
-  // Of the connection's parts that could not be decoded.
+  // The connection's parts that could not be decoded before its last picture;
+  // behind that one a broken connection itself is damage.
+  int64_t damaged_ = 0;
   int64_t damage_told_ = 0;
   absl::Time tells_damage_from_ = absl::InfinitePast();
   int width_ = 0;

@@ -22,8 +22,9 @@ namespace sam3 {
 //
 // The sink gets SourceOpened() with the first picture only, then kStalled,
 // kReconnecting and kBack events as they happen, and kDamaged at most every ten
-// seconds, so that a bad line does not drown the results; the offsets of its
-// frames always grow. Stop() is noticed at once, while waiting too.
+// seconds of a connection, so that a bad line does not drown the results, and
+// at its end; the offsets of its frames always grow. Stop() is noticed at once,
+// while waiting too.
 //
 // Everything borrowed must outlive the reader.
 std::unique_ptr<VideoReader> MakeLiveReader(

@@ -31,7 +31,7 @@ struct Measured {
 
 absl::StatusOr<Measured> Measure(LoadedModel& model, Clock& clock) {
   constexpr int kSide = 64;
-  constexpr size_t kBytes = size_t{kSide} * kSide * 3;
+  constexpr size_t kBytes = size_t{kSide} * kSide * Image::kBytesPerPixel;
   const std::shared_ptr<uint8_t> pixels =
       model.engine->host_allocator().Allocate(kBytes);
   if (pixels == nullptr) {

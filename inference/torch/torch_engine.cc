@@ -297,7 +297,8 @@ class TorchEngine final : public Engine {
 
   absl::Status Warmup(absl::Span<const int> batch_sizes) override {
     const int side = info_.image_size;
-    const size_t bytes = static_cast<size_t>(side) * side * 3;
+    const size_t bytes =
+        static_cast<size_t>(side) * side * Image::kBytesPerPixel;
     const std::shared_ptr<uint8_t> pixels = allocator_.Allocate(bytes);
     if (pixels == nullptr) {
       return absl::ResourceExhaustedError("the host is out of memory");

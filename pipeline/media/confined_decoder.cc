@@ -2,9 +2,7 @@
 
 #include <poll.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,6 +26,8 @@ using Kind = DecoderMessage::Kind;
 // No picture takes that long to be decoded.
 constexpr int kPatienceMilliseconds = 10'000;
 constexpr size_t kMaxMessageBytes = 500;
+constexpr char kCrashed[] = "has crashed";
+constexpr char kSenseless[] = "said what makes no sense";
 // Frames a second that a video may say it has.
 constexpr double kMaxFrameRate = 1e6;
 
@@ -60,20 +60,12 @@ ConfinedDecoder::~ConfinedDecoder() {
   if (peer_.process.valid()) {
     ::syscall(SYS_pidfd_send_signal, peer_.process.get(), SIGKILL, nullptr, 0);
   }
-  if (pixels_ != nullptr) {
-    ::munmap(const_cast<uint8_t*>(pixels_), pixels_size_);
-  }
 }
 
 absl::Status ConfinedDecoder::Start() {
-  struct stat facts = {};
-  ::fstat(peer_.pictures.get(), &facts);
-  void* mapped = ::mmap(nullptr, static_cast<size_t>(facts.st_size), PROT_READ,
-                        MAP_SHARED, peer_.pictures.get(), 0);
-  if (mapped == MAP_FAILED) return absl::ResourceExhaustedError("no memory");
-  pixels_ = static_cast<const uint8_t*>(mapped);
-  pixels_size_ = static_cast<size_t>(facts.st_size);
-
+  SAM3_ASSIGN_OR_RETURN(
+      pixels_,
+      PictureMemory::Map(peer_.pictures, PictureMemory::Access::kRead));
   DecoderMessage request;
   request.kind = Kind::kOpen;
   request.options = options_;
@@ -81,7 +73,7 @@ absl::Status ConfinedDecoder::Start() {
   if (opened.kind != Kind::kOpened || opened.width < 0 || opened.height < 0 ||
       opened.count < 0 || !(opened.frame_rate >= 0) ||
       opened.frame_rate > kMaxFrameRate) {
-    return Lost("said what makes no sense");
+    return Lost(kSenseless);
   }
   opened_ = opened;
   return absl::OkStatus();
@@ -90,7 +82,7 @@ absl::Status ConfinedDecoder::Start() {
 absl::StatusOr<std::optional<VideoPicture>> ConfinedDecoder::Next() {
   SAM3_ASSIGN_OR_RETURN(const DecoderMessage answer, Ask(DecoderMessage()));
   if (answer.kind == Kind::kEnd) return std::optional<VideoPicture>();
-  if (answer.kind != Kind::kPicture) return Lost("said what makes no sense");
+  if (answer.kind != Kind::kPicture) return Lost(kSenseless);
   SAM3_ASSIGN_OR_RETURN(VideoPicture picture, TakePicture(answer));
   return std::optional<VideoPicture>(std::move(picture));
 }
@@ -104,15 +96,15 @@ void ConfinedDecoder::Interrupt() {
 absl::StatusOr<DecoderMessage> ConfinedDecoder::Ask(
     const DecoderMessage& request) {
   SAM3_RETURN_IF_ERROR(lost_);
-  if (!SendMessage(peer_.socket.get(), request)) return Lost("has crashed");
+  if (!SendMessage(peer_.socket.get(), request)) return Lost(kCrashed);
   while (true) {
     SAM3_RETURN_IF_ERROR(Await());
     DecoderMessage answer;
     if (!ReceiveMessage(peer_.socket.get(), &answer, &tail_)) {
-      return Lost("has crashed");
+      return Lost(kCrashed);
     }
     if (answer.kind == Kind::kRead) {
-      if (!GiveBytes(answer.count)) return Lost("has crashed");
+      if (!GiveBytes(answer.count)) return Lost(kCrashed);
       continue;
     }
     damaged_ = std::max(damaged_, answer.damaged);
@@ -149,14 +141,15 @@ absl::StatusOr<VideoPicture> ConfinedDecoder::TakePicture(
   const int64_t width = message.width;
   const int64_t height = message.height;
   if (width <= 0 || height <= 0 || width > options_.limits.max_side ||
-      height > options_.limits.max_side ||
-      static_cast<size_t>(width * height * 3) > pixels_size_) {
-    return Lost("said what makes no sense");
+      height > options_.limits.max_side) {
+    return Lost(kSenseless);
   }
-  const auto size = static_cast<size_t>(width * height * 3);
+  const size_t size = static_cast<size_t>(width) * static_cast<size_t>(height) *
+                      Image::kBytesPerPixel;
+  if (size > pixels_.size()) return Lost(kSenseless);
   const std::shared_ptr<uint8_t> pixels = allocator_.Allocate(size);
   if (pixels == nullptr) return absl::ResourceExhaustedError("no memory");
-  std::memcpy(pixels.get(), pixels_, size);
+  std::memcpy(pixels.get(), pixels_.bytes(), size);
   VideoPicture picture;
   picture.image = Image(pixels, message.width, message.height);
   picture.start_offset = absl::Nanoseconds(message.offset_nanoseconds);
@@ -181,7 +174,9 @@ absl::Status ConfinedDecoder::Lost(absl::string_view what) {
   lost_ = interrupted_
               ? absl::CancelledError("interrupted")
               : SourceFailed(SourceFailure::kCodecUnsupported,
-                             absl::StrCat("the video's decoder ", what));
+                             absl::StrCat("the video's decoder ", what,
+                                          "; if it does so again, encode the "
+                                          "video otherwise, as H.264 for one"));
   ::shutdown(peer_.socket.get(), SHUT_RDWR);
   return lost_;
 }

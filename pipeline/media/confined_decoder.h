@@ -1,7 +1,6 @@
 #pragma once
 
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -13,6 +12,7 @@
 #include "pipeline/media/byte_source.h"
 #include "pipeline/media/decoder_messages.h"
 #include "pipeline/media/descriptor.h"
+#include "pipeline/media/picture_memory.h"
 #include "pipeline/media/video_decoder.h"
 
 namespace sam3 {
@@ -73,8 +73,7 @@ class ConfinedDecoder final : public VideoDecoder {
   ByteReader* const bytes_;
   const Options options_;
   HostAllocator& allocator_;
-  const uint8_t* pixels_ = nullptr;
-  size_t pixels_size_ = 0;
+  PictureMemory pixels_;
   std::atomic<bool> interrupted_{false};
   // Why there will be no more pictures.
   absl::Status lost_;

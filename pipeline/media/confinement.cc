@@ -14,8 +14,8 @@
 #include <type_traits>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "inference/base/status_macros.h"
+#include "pipeline/media/system_error.h"
 
 namespace sam3 {
 namespace {
@@ -62,11 +62,6 @@ constexpr int kAllowed[] = {SCMP_SYS(read),
                             SCMP_SYS(exit),
                             SCMP_SYS(exit_group)};
 
-absl::Status Unavailable(absl::string_view what, int error) {
-  return absl::UnavailableError(
-      absl::StrCat(what, ": ", absl::ErrnoToStatus(error, "").message()));
-}
-
 // The kernel counts what is there already.
 absl::Status LimitMemory(size_t max_memory_bytes) {
   std::ifstream status("/proc/self/status");
@@ -78,7 +73,7 @@ absl::Status LimitMemory(size_t max_memory_bytes) {
   const rlim_t most = static_cast<rlim_t>(held_kb) * 1024 + max_memory_bytes;
   const rlimit limit = {most, most};
   if (::setrlimit(RLIMIT_DATA, &limit) != 0) {
-    return Unavailable("memory cannot be limited", errno);
+    return SystemError("memory cannot be limited", errno);
   }
   return absl::OkStatus();
 }
@@ -87,11 +82,11 @@ absl::Status LimitRest() {
   const rlimit none = {0, 0};
   if (::setrlimit(RLIMIT_CORE, &none) != 0 ||
       ::setrlimit(RLIMIT_FSIZE, &none) != 0) {
-    return Unavailable("resources cannot be limited", errno);
+    return SystemError("resources cannot be limited", errno);
   }
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
       ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
-    return Unavailable("privileges cannot be given up", errno);
+    return SystemError("privileges cannot be given up", errno);
   }
   return absl::OkStatus();
 }
@@ -117,7 +112,7 @@ absl::Status FilterCalls() {
   allow(SCMP_SYS(tgkill), {{0, SCMP_CMP_EQ, self, 0}});
   if (error == 0) error = seccomp_load(filter.get());
   return error == 0 ? absl::OkStatus()
-                    : Unavailable("system calls cannot be filtered", -error);
+                    : SystemError("system calls cannot be filtered", -error);
 }
 
 }  // namespace

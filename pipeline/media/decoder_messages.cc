@@ -20,6 +20,27 @@ ssize_t Retry(const Call& call) {
   }
 }
 
+// A message of one byte with room for descriptors. The header points into it.
+class DescriptorsMessage {
+ public:
+  DescriptorsMessage() {
+    header.msg_iov = &part_;
+    header.msg_iovlen = 1;
+    header.msg_control = control_;
+    header.msg_controllen = sizeof(control_);
+  }
+  DescriptorsMessage(const DescriptorsMessage&) = delete;
+  DescriptorsMessage& operator=(const DescriptorsMessage&) = delete;
+
+  msghdr header = {};
+
+ private:
+  char byte_ = 0;
+  iovec part_ = {&byte_, 1};
+  alignas(
+      cmsghdr) char control_[CMSG_SPACE(kMaxDescriptors * sizeof(int))] = {};
+};
+
 }  // namespace
 
 SocketPair MakeSocketPair() {
@@ -57,36 +78,26 @@ bool ReceiveMessage(int socket, DecoderMessage* message, std::string* tail) {
 
 bool SendDescriptors(int socket, const std::vector<int>& descriptors) {
   const size_t size = descriptors.size() * sizeof(int);
-  char byte = 0;
-  iovec part = {&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(kMaxDescriptors * sizeof(int))] = {};
-  msghdr header = {};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  header.msg_control = control;
-  header.msg_controllen = CMSG_SPACE(size);
-  cmsghdr* rights = CMSG_FIRSTHDR(&header);
+  DescriptorsMessage message;
+  message.header.msg_controllen = CMSG_SPACE(size);
+  cmsghdr* rights = CMSG_FIRSTHDR(&message.header);
   rights->cmsg_level = SOL_SOCKET;
   rights->cmsg_type = SCM_RIGHTS;
   rights->cmsg_len = CMSG_LEN(size);
   std::memcpy(CMSG_DATA(rights), descriptors.data(), size);
-  return Retry([&] { return ::sendmsg(socket, &header, MSG_NOSIGNAL); }) == 1;
+  return Retry([&] {
+           return ::sendmsg(socket, &message.header, MSG_NOSIGNAL);
+         }) == 1;
 }
 
 std::vector<Descriptor> ReceiveDescriptors(int socket) {
-  char byte = 0;
-  iovec part = {&byte, 1};
-  alignas(cmsghdr) char control[CMSG_SPACE(kMaxDescriptors * sizeof(int))] = {};
-  msghdr header = {};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  header.msg_control = control;
-  header.msg_controllen = sizeof(control);
-  if (Retry([&] { return ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC); }) !=
-      1) {
+  DescriptorsMessage message;
+  if (Retry([&] {
+        return ::recvmsg(socket, &message.header, MSG_CMSG_CLOEXEC);
+      }) != 1) {
     return {};
   }
-  const cmsghdr* rights = CMSG_FIRSTHDR(&header);
+  const cmsghdr* rights = CMSG_FIRSTHDR(&message.header);
   if (rights == nullptr || rights->cmsg_level != SOL_SOCKET ||
       rights->cmsg_type != SCM_RIGHTS) {
     return {};

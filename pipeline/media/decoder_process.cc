@@ -1,9 +1,7 @@
 #include "pipeline/media/decoder_process.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -22,6 +20,7 @@
 #include "pipeline/media/confinement.h"
 #include "pipeline/media/decoder_messages.h"
 #include "pipeline/media/file_bytes.h"
+#include "pipeline/media/picture_memory.h"
 #include "pipeline/media/video_decoder.h"
 
 namespace sam3 {
@@ -61,28 +60,19 @@ class AskedBytes final : public ByteReader {
 class SharedPicture final : public HostAllocator {
  public:
   absl::Status Map(const Descriptor& memory) {
-    struct stat facts = {};
-    if (::fstat(memory.get(), &facts) != 0) {
-      return absl::UnavailableError("there is no memory for pictures");
-    }
-    size_ = static_cast<size_t>(facts.st_size);
-    void* mapped = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED,
-                          memory.get(), 0);
-    if (mapped == MAP_FAILED) {
-      return absl::UnavailableError("the memory for pictures cannot be mapped");
-    }
-    pixels_ = static_cast<uint8_t*>(mapped);
+    SAM3_ASSIGN_OR_RETURN(
+        memory_,
+        PictureMemory::Map(memory, PictureMemory::Access::kReadAndWrite));
     return absl::OkStatus();
   }
 
   std::shared_ptr<uint8_t> Allocate(size_t size_bytes) override {
-    if (size_bytes > size_) return nullptr;
-    return {pixels_, [](uint8_t*) {}};
+    if (size_bytes > memory_.size()) return nullptr;
+    return {memory_.bytes(), [](uint8_t*) {}};
   }
 
  private:
-  uint8_t* pixels_ = nullptr;
-  size_t size_ = 0;
+  PictureMemory memory_;
 };
 
 class DecoderProcess {

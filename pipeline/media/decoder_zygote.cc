@@ -1,9 +1,7 @@
 #include "pipeline/media/decoder_zygote.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -14,21 +12,16 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "inference/base/status_macros.h"
+#include "inference/image.h"
 #include "pipeline/media/decoder_messages.h"
 #include "pipeline/media/decoder_process.h"
 #include "pipeline/media/file_bytes.h"
+#include "pipeline/media/picture_memory.h"
+#include "pipeline/media/system_error.h"
 
 namespace sam3 {
 namespace {
-
-constexpr int64_t kBytesPerPixel = 3;
-
-absl::Status Unavailable(absl::string_view what) {
-  return absl::UnavailableError(
-      absl::StrCat(what, ": ", absl::ErrnoToStatus(errno, "").message()));
-}
 
 // So that none outlives the one that it belongs to.
 void EndWith(pid_t parent) {
@@ -67,28 +60,14 @@ void EndWith(pid_t parent) {
   }
 }
 
-// Memory that two processes share and neither can make smaller, so that the
-// other's look at it never fails.
-absl::StatusOr<Descriptor> MakePictureMemory(const ImageLimits& limits) {
-  Descriptor memory(
-      ::memfd_create("sam3-picture", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!memory.valid() ||
-      ::ftruncate(memory.get(), limits.max_pixels * kBytesPerPixel) != 0 ||
-      ::fcntl(memory.get(), F_ADD_SEALS,
-              F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
-    return Unavailable("no memory for pictures");
-  }
-  return memory;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<DecoderZygote>> DecoderZygote::Start() {
   SocketPair sockets = MakeSocketPair();
-  if (!sockets.ours.valid()) return Unavailable("no socket");
+  if (!sockets.ours.valid()) return SystemError("no socket", errno);
   const pid_t server = ::getpid();
   const pid_t pid = ::fork();
-  if (pid < 0) return Unavailable("no process");
+  if (pid < 0) return SystemError("no process", errno);
   if (pid == 0) {
     sockets.ours = Descriptor();
     RunZygote(std::move(sockets.theirs), server);
@@ -143,8 +122,12 @@ absl::Status DecoderZygote::Health() const {
 absl::StatusOr<DecoderPeer> DecoderZygote::Fork(const ImageLimits& limits,
                                                 const Descriptor* file) const {
   SocketPair sockets = MakeSocketPair();
-  if (!sockets.ours.valid()) return Unavailable("no socket for a decoder");
-  SAM3_ASSIGN_OR_RETURN(Descriptor memory, MakePictureMemory(limits));
+  if (!sockets.ours.valid())
+    return SystemError("no socket for a decoder", errno);
+  SAM3_ASSIGN_OR_RETURN(
+      Descriptor memory,
+      MakePictureMemory(static_cast<size_t>(limits.max_pixels) *
+                        Image::kBytesPerPixel));
   std::vector<int> given = {sockets.theirs.get(), memory.get()};
   if (file != nullptr) given.push_back(file->get());
   std::vector<Descriptor> process;

@@ -187,7 +187,8 @@ absl::StatusOr<Image> Decode(absl::string_view bytes, const CheckedImage& image,
   }
   const ImageHeader header = HeaderOf(image);
   const size_t size_bytes = static_cast<size_t>(stored.width) *
-                            static_cast<size_t>(stored.height) * 3;
+                            static_cast<size_t>(stored.height) *
+                            Image::kBytesPerPixel;
   std::shared_ptr<uint8_t> pixels = allocator.Allocate(size_bytes);
   if (pixels == nullptr) return NoMemory(header);
   if (stored.exif_orientation == 1) {

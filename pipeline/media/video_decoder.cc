@@ -55,9 +55,13 @@ int OrientationOf(const AVStream& stream) {
 
 class FfmpegDecoder final : public VideoDecoder {
  public:
-  FfmpegDecoder(ByteReader& bytes, const Options& options,
-                HostAllocator& allocator)
-      : options_(options), allocator_(allocator), bytes_(bytes) {}
+  // `owned` is what the bytes are read from, where nobody else keeps it.
+  FfmpegDecoder(ByteReader& bytes, std::unique_ptr<ByteReader> owned,
+                const Options& options, HostAllocator& allocator)
+      : options_(options),
+        allocator_(allocator),
+        owned_(std::move(owned)),
+        bytes_(bytes) {}
 
   absl::Status Open() {
     AVFormatContext* input = avformat_alloc_context();
@@ -291,7 +295,8 @@ class FfmpegDecoder final : public VideoDecoder {
     SAM3_RETURN_IF_ERROR(CheckSize(width, height));
     SAM3_RETURN_IF_ERROR(PrepareScaler());
     const bool turned = orientation_ != 1;
-    const size_t bytes = static_cast<size_t>(width) * height * 3;
+    const size_t bytes =
+        static_cast<size_t>(width) * height * Image::kBytesPerPixel;
     const std::shared_ptr<uint8_t> pixels = allocator_.Allocate(bytes);
     if (pixels == nullptr) return absl::ResourceExhaustedError("no memory");
     if (turned) upright_.resize(bytes);
@@ -369,6 +374,7 @@ class FfmpegDecoder final : public VideoDecoder {
 
   const Options options_;
   HostAllocator& allocator_;
+  const std::unique_ptr<ByteReader> owned_;
   ByteReader& bytes_;
   bool description_ended_ = false;
   std::atomic<bool> interrupted_{false};
@@ -395,46 +401,29 @@ class FfmpegDecoder final : public VideoDecoder {
   std::optional<int64_t> first_stamp_;
 };
 
-// One that owns the file that it reads.
-class FileDecoder final : public VideoDecoder {
- public:
-  FileDecoder(std::unique_ptr<FileBytes> file,
-              std::unique_ptr<VideoDecoder> decoder)
-      : file_(std::move(file)), decoder_(std::move(decoder)) {}
-
-  absl::StatusOr<std::optional<VideoPicture>> Next() override {
-    return decoder_->Next();
-  }
-  void Interrupt() override { decoder_->Interrupt(); }
-  int width() const override { return decoder_->width(); }
-  int height() const override { return decoder_->height(); }
-  double frame_rate() const override { return decoder_->frame_rate(); }
-  int64_t frame_count() const override { return decoder_->frame_count(); }
-  int64_t damaged_parts() const override { return decoder_->damaged_parts(); }
-
- private:
-  // Before the decoder, which reads it.
-  const std::unique_ptr<FileBytes> file_;
-  const std::unique_ptr<VideoDecoder> decoder_;
-};
+absl::StatusOr<std::unique_ptr<VideoDecoder>> OpenDecoder(
+    ByteReader& bytes, std::unique_ptr<ByteReader> owned,
+    const VideoDecoder::Options& options, HostAllocator& allocator) {
+  // FFmpeg's own messages would go to standard error, at a client's will.
+  av_log_set_level(AV_LOG_QUIET);
+  auto decoder = std::make_unique<FfmpegDecoder>(bytes, std::move(owned),
+                                                 options, allocator);
+  SAM3_RETURN_IF_ERROR(decoder->Open());
+  return decoder;
+}
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<VideoDecoder>> VideoDecoder::OpenFile(
     const std::string& path, const Options& options, HostAllocator& allocator) {
   SAM3_ASSIGN_OR_RETURN(std::unique_ptr<FileBytes> file, FileBytes::Open(path));
-  SAM3_ASSIGN_OR_RETURN(std::unique_ptr<VideoDecoder> decoder,
-                        OpenBytes(*file, options, allocator));
-  return std::make_unique<FileDecoder>(std::move(file), std::move(decoder));
+  ByteReader& bytes = *file;
+  return OpenDecoder(bytes, std::move(file), options, allocator);
 }
 
 absl::StatusOr<std::unique_ptr<VideoDecoder>> VideoDecoder::OpenBytes(
     ByteReader& bytes, const Options& options, HostAllocator& allocator) {
-  // FFmpeg's own messages would go to standard error, at a client's will.
-  av_log_set_level(AV_LOG_QUIET);
-  auto decoder = std::make_unique<FfmpegDecoder>(bytes, options, allocator);
-  SAM3_RETURN_IF_ERROR(decoder->Open());
-  return decoder;
+  return OpenDecoder(bytes, nullptr, options, allocator);
 }
 
 std::string FfmpegVersion() { return av_version_info(); }

@@ -7,6 +7,8 @@ Needs PYTHONPATH, SAM3_SERVER and SAM3CTL as the Python client's tests do.
 """
 
 import contextlib
+import ctypes
+import errno
 import http.server
 import os
 import pathlib
@@ -14,6 +16,7 @@ import signal
 import subprocess
 import threading
 import time
+import urllib.request
 
 from running_server import LOCAL, RunningServer
 from sam3_client import FrameResult, SourceEvent
@@ -134,6 +137,57 @@ def check_without_processes(url: str, flags: list[str]) -> None:
         watcher.stop()
 
 
+class Comparison(ctypes.Structure):
+    """libseccomp's comparison of a call's argument with a value."""
+
+    _fields_ = [("argument", ctypes.c_uint), ("operator", ctypes.c_int),
+                ("value", ctypes.c_uint64), ("second", ctypes.c_uint64)]
+
+
+def refuse_filters() -> None:
+    """This thread, and the programs it starts, may not filter system calls from
+    now on; some containers are like that."""
+    library = ctypes.CDLL("libseccomp.so.2")
+    library.seccomp_init.restype = ctypes.c_void_p
+    allow, refuse = 0x7fff0000, 0x00050000 | errno.EPERM
+    equal, set_seccomp = 4, 22
+    rules = ctypes.c_void_p(library.seccomp_init(allow))
+    number = library.seccomp_syscall_resolve_name
+    assert not library.seccomp_rule_add_array(rules, refuse, number(b"seccomp"), 0,
+                                              None)
+    assert not library.seccomp_rule_add_array(
+        rules, refuse, number(b"prctl"), 1,
+        ctypes.byref(Comparison(0, equal, set_seccomp, 0)))
+    assert not library.seccomp_load(rules)
+
+
+def check_not_confinable(url: str, flags: list[str]) -> None:
+    """It says so, and serves all the same."""
+    def check():
+        refuse_filters()
+        with RunningServer(*flags) as server:
+            watcher = Watcher(server, url)
+            watcher.start()
+            wait(lambda: watcher.frames >= FRAMES, "frames")
+            assert not children(server.process.pid, "sam3-zygote")
+            metrics = urllib.request.urlopen(
+                f"http://{LOCAL}:{server.metrics_port}/metrics").read().decode()
+            assert ('sam3_insecure_option{name="decode_in_process"} 1'
+                    in metrics), metrics
+            watcher.stop()
+        log = "".join(server.log)
+        assert "decoders_not_confined" in log, log
+        assert "system calls cannot be filtered" in log, log
+        passed.append(True)
+
+    # The filter stays with its thread.
+    passed: list[bool] = []
+    thread = threading.Thread(target=check)
+    thread.start()
+    thread.join()
+    assert passed
+
+
 def check_zygote_lost(flags: list[str]) -> None:
     server = RunningServer(*flags)
     (zygote,) = children(server.process.pid, "sam3-zygote")
@@ -154,6 +208,7 @@ def main() -> None:
              "127.0.0.0/8"]
     check_crash(f"http://{host}/", flags)
     check_without_processes(f"http://{host}/", flags)
+    check_not_confinable(f"http://{host}/", flags)
     check_zygote_lost(flags)
     camera.shutdown()
 

@@ -273,6 +273,20 @@ TEST_F(LiveReaderTest, DamageIsToldNowAndThen) {
   Advance([&] { return sink_.end().has_value(); });
 }
 
+TEST_F(LiveReaderTest, DamageIsToldBeforeItsConnectionIsForgotten) {
+  RunToTheEnd(
+      {{Picture{absl::Seconds(0)}, Damage{}, Picture{absl::Seconds(1)},
+        Damage{}, Damage{}, Picture{absl::Seconds(2)}, Damage{}, Lost()},
+       {Picture{absl::Seconds(0)}, End{}}});
+  EXPECT_THAT(
+      sink_.kinds(),
+      ElementsAre(SourceEventKind::kOpened, SourceEventKind::kDamaged,
+                  SourceEventKind::kDamaged, SourceEventKind::kReconnecting,
+                  SourceEventKind::kBack, SourceEventKind::kEnded));
+  // The last was the break itself.
+  EXPECT_THAT(sink_.events()[1].message, testing::HasSubstr("2 parts"));
+}
+
 TEST_F(LiveReaderTest, ASourceThatWasNeverSeenFailsAtOnceWhenWaitingIsNoUse) {
   RunToTheEnd({{SourceFailed(SourceFailure::kAuth, "wrong password")}});
   EXPECT_THAT(*sink_.end(), StatusIs(absl::StatusCode::kFailedPrecondition,
