@@ -30,7 +30,8 @@ target_include_directories(sam3_torch SYSTEM INTERFACE
 target_link_libraries(sam3_torch INTERFACE
   "${SAM3_TORCH_LIB}/libtorch_cpu.so" "${SAM3_TORCH_LIB}/libc10.so")
 # Without it at::parallel_for, which is in a header, runs on one thread. The
-# threads are to be those of libtorch: the wheel brings the library along.
+# threads are to be those of libtorch, so the library is the wheel's own where
+# it brings one along.
 file(GLOB SAM3_TORCH_OPENMP "${SAM3_TORCH_LIB}/libgomp*.so*")
 if(NOT SAM3_TORCH_OPENMP)
   set(SAM3_TORCH_OPENMP gomp)

@@ -21,10 +21,10 @@ namespace sam3 {
 // bytes.
 //
 // The sink gets SourceOpened() with the first picture only, then kStalled,
-// kReconnecting and kBack events as they happen, and kDamaged at most every ten
-// seconds of a connection, so that a bad line does not drown the results, and
-// at its end; the offsets of its frames always grow. Stop() is noticed at once,
-// while waiting too.
+// kReconnecting and kBack events as they happen, and kDamaged when a connection
+// ends and else at most every ten seconds, so that a bad line does not drown
+// the results; the offsets of its frames always grow. Stop() is noticed at
+// once, while waiting too.
 //
 // Everything borrowed must outlive the reader.
 std::unique_ptr<VideoReader> MakeLiveReader(

@@ -122,8 +122,9 @@ absl::Status DecoderZygote::Health() const {
 absl::StatusOr<DecoderPeer> DecoderZygote::Fork(const ImageLimits& limits,
                                                 const Descriptor* file) const {
   SocketPair sockets = MakeSocketPair();
-  if (!sockets.ours.valid())
+  if (!sockets.ours.valid()) {
     return SystemError("no socket for a decoder", errno);
+  }
   SAM3_ASSIGN_OR_RETURN(
       Descriptor memory,
       MakePictureMemory(static_cast<size_t>(limits.max_pixels) *

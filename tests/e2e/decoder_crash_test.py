@@ -16,7 +16,6 @@ import signal
 import subprocess
 import threading
 import time
-import urllib.request
 
 from running_server import LOCAL, RunningServer
 from sam3_client import FrameResult, SourceEvent
@@ -170,8 +169,7 @@ def check_not_confinable(url: str, flags: list[str]) -> None:
             watcher.start()
             wait(lambda: watcher.frames >= FRAMES, "frames")
             assert not children(server.process.pid, "sam3-zygote")
-            metrics = urllib.request.urlopen(
-                f"http://{LOCAL}:{server.metrics_port}/metrics").read().decode()
+            metrics = server.metrics()
             assert ('sam3_insecure_option{name="decode_in_process"} 1'
                     in metrics), metrics
             watcher.stop()

@@ -55,11 +55,13 @@ class RunningServer:
     def client(self, **options) -> Client:
         return Client(self.address, **options)
 
-    def gauges(self) -> dict[str, float]:
-        text = urllib.request.urlopen(
+    def metrics(self) -> str:
+        return urllib.request.urlopen(
             f"http://{LOCAL}:{self.metrics_port}/metrics").read().decode()
+
+    def gauges(self) -> dict[str, float]:
         return {name: float(value) for name, value in re.findall(
-            r"^(sam3_\w+) ([\d.e+-]+)$", text, re.MULTILINE)}
+            r"^(sam3_\w+) ([\d.e+-]+)$", self.metrics(), re.MULTILINE)}
 
     def await_idle(self) -> dict[str, float]:
         """The gauges once nothing is held, or after ten seconds as they are."""

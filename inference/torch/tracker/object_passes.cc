@@ -1,49 +1,26 @@
 #include "inference/torch/tracker/object_passes.h"
 
-#include <algorithm>
 #include <numeric>
 
 #include "inference/torch/aten.h"
+#include "inference/torch/parallel.h"
 
 namespace sam3 {
 namespace {
 
-constexpr int64_t kMostTogetherOnCpu = 8;
-constexpr int64_t kMostTogetherOnGpu = 64;
-// Fewer objects a thread would leave too many threads with nothing to do.
-constexpr int64_t kLeastPerThread = 2;
+constexpr size_t kMostTogetherOnCpu = 8;
+constexpr size_t kMostTogetherOnGpu = 64;
+// With fewer objects a thread, too many threads would have nothing to do.
+constexpr size_t kLeastPerThread = 2;
 
-int64_t Ceil(int64_t a, int64_t b) { return (a + b - 1) / b; }
+size_t DivideUp(size_t a, size_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 
 ObjectPasses::ObjectPasses(int64_t count, bool on_cpu) {
-  Plan(count, on_cpu);
   std::vector<size_t> all(static_cast<size_t>(count));
   std::iota(all.begin(), all.end(), size_t{0});
-  Add(all);
-}
-
-void ObjectPasses::Plan(int64_t count, bool on_cpu) {
-  const int64_t threads = on_cpu ? at::get_num_threads() : 1;
-  const int64_t most = on_cpu ? kMostTogetherOnCpu : kMostTogetherOnGpu;
-  side_by_side_ = threads > 1 && count >= kLeastPerThread * threads;
-  wanted_passes_ =
-      static_cast<size_t>(side_by_side_ ? threads * Ceil(count, threads * most)
-                                        : Ceil(count, most));
-  all_ = static_cast<size_t>(count);
-}
-
-void ObjectPasses::Add(absl::Span<const size_t> members) {
-  if (members.empty()) return;
-  // A kind's part of the passes, and its members evenly on them.
-  const size_t passes = (members.size() * wanted_passes_ + all_ - 1) / all_;
-  for (size_t i = 0; i < passes; ++i) {
-    const size_t begin = i * members.size() / passes;
-    const size_t end = (i + 1) * members.size() / passes;
-    order_.insert(order_.end(), members.begin() + begin, members.begin() + end);
-    ends_.push_back(order_.size());
-  }
+  Plan({all}, on_cpu);
 }
 
 absl::Span<const size_t> ObjectPasses::members(size_t pass) const {
@@ -52,17 +29,36 @@ absl::Span<const size_t> ObjectPasses::members(size_t pass) const {
 }
 
 void ObjectPasses::Run(absl::FunctionRef<void(size_t)> pass) const {
-  if (!side_by_side_) {
+  if (side_by_side_) {
+    ForEachInParallel(static_cast<int64_t>(count()),
+                      [&](int64_t i) { pass(static_cast<size_t>(i)); });
+  } else {
     for (size_t i = 0; i < count(); ++i) pass(i);
-    return;
   }
-  at::parallel_for(0, static_cast<int64_t>(count()), 1,
-                   [&](int64_t begin, int64_t end) {
-                     // The mode is each thread's own.
-                     const c10::InferenceMode inference_mode;
-                     for (int64_t i = begin; i < end; ++i)
-                       pass(static_cast<size_t>(i));
-                   });
+}
+
+void ObjectPasses::Plan(absl::Span<const absl::Span<const size_t>> kinds,
+                        bool on_cpu) {
+  size_t all = 0;
+  for (const auto& members : kinds) all += members.size();
+  if (all == 0) return;
+  const size_t threads =
+      on_cpu ? static_cast<size_t>(at::get_num_threads()) : 1;
+  const size_t most = on_cpu ? kMostTogetherOnCpu : kMostTogetherOnGpu;
+  side_by_side_ = threads > 1 && all >= kLeastPerThread * threads;
+  const size_t wanted = side_by_side_ ? threads * DivideUp(all, threads * most)
+                                      : DivideUp(all, most);
+  for (const auto& members : kinds) {
+    // A kind's part of the passes, and its members evenly on them.
+    const size_t passes = DivideUp(members.size() * wanted, all);
+    for (size_t i = 0; i < passes; ++i) {
+      const size_t begin = i * members.size() / passes;
+      const size_t end = (i + 1) * members.size() / passes;
+      order_.insert(order_.end(), members.begin() + begin,
+                    members.begin() + end);
+      ends_.push_back(order_.size());
+    }
+  }
 }
 
 }  // namespace sam3

@@ -12,9 +12,8 @@ namespace sam3 {
 
 // How objects go through a network: those that are alike together, but never so
 // many that what a pass needs grows with the number of objects, and on a CPU
-// that has enough of them one pass on each of its threads. There a thread works
-// through whole objects by itself; handing out pieces of every product costs
-// more than it gains where objects are small.
+// that has enough of them one pass on each of its threads, which then works
+// through whole objects by itself.
 //
 // Inside GuardTorch.
 class ObjectPasses {
@@ -24,10 +23,9 @@ class ObjectPasses {
   // The objects of each kind.
   template <typename Kind>
   ObjectPasses(const std::map<Kind, std::vector<size_t>>& kinds, bool on_cpu) {
-    size_t count = 0;
-    for (const auto& [kind, members] : kinds) count += members.size();
-    Plan(static_cast<int64_t>(count), on_cpu);
-    for (const auto& [kind, members] : kinds) Add(members);
+    std::vector<absl::Span<const size_t>> alike;
+    for (const auto& [kind, members] : kinds) alike.emplace_back(members);
+    Plan(alike, on_cpu);
   }
 
   size_t count() const { return ends_.size(); }
@@ -41,12 +39,9 @@ class ObjectPasses {
   void Run(absl::FunctionRef<void(size_t)> pass) const;
 
  private:
-  void Plan(int64_t count, bool on_cpu);
-  void Add(absl::Span<const size_t> members);
+  void Plan(absl::Span<const absl::Span<const size_t>> kinds, bool on_cpu);
 
   bool side_by_side_ = false;
-  size_t wanted_passes_ = 1;
-  size_t all_ = 0;
   std::vector<size_t> order_;
   // Of the passes, in the order.
   std::vector<size_t> ends_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "inference/torch/parallel.h"
+
 namespace sam3 {
 namespace {
 
@@ -55,13 +57,9 @@ void ForEachTile(int64_t items, int64_t rows,
   const int64_t tile_rows =
       (rows - 1) / ((least + threads - 1) / threads * threads) + 1;
   const int64_t tiles = (rows - 1) / tile_rows + 1;
-  at::parallel_for(0, items * tiles, 1, [&](int64_t begin, int64_t end) {
-    // The mode is each thread's own.
-    const c10::InferenceMode inference_mode;
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t first = i % tiles * tile_rows;
-      body(i / tiles, first, std::min(tile_rows, rows - first));
-    }
+  ForEachInParallel(items * tiles, [&](int64_t i) {
+    const int64_t first = i % tiles * tile_rows;
+    body(i / tiles, first, std::min(tile_rows, rows - first));
   });
 }
 

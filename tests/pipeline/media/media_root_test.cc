@@ -19,12 +19,12 @@ class MediaRootTest : public testing::Test {
  protected:
   MediaRootTest() {
     fs::remove_all(top_);
-    fs::create_directories(top_ / "root" / "inside");
-    fs::create_directories(top_ / "root_of_others");
-    Write(top_ / "root" / "a.jpg", "picture");
-    Write(top_ / "root" / "inside" / "b.jpg", "other");
+    fs::create_directories(top_ / "media" / "inside");
+    fs::create_directories(top_ / "media_of_others");
+    Write(top_ / "media" / "a.jpg", "picture");
+    Write(top_ / "media" / "inside" / "b.jpg", "other");
     Write(top_ / "secret", "secret");
-    Write(top_ / "root_of_others" / "secret", "secret");
+    Write(top_ / "media_of_others" / "secret", "secret");
   }
   ~MediaRootTest() override { fs::remove_all(top_); }
 
@@ -38,7 +38,7 @@ class MediaRootTest : public testing::Test {
   }
 
   const fs::path top_ = fs::path(testing::TempDir()) / "sam3_media_root_test";
-  const MediaRoot root_{(top_ / "root").string()};
+  const MediaRoot root_{(top_ / "media").string()};
 };
 
 TEST_F(MediaRootTest, FilesBelowAreRead) {
@@ -46,22 +46,22 @@ TEST_F(MediaRootTest, FilesBelowAreRead) {
   EXPECT_EQ(Read(root_, "./inside/../a.jpg"), "picture");
   EXPECT_EQ(Read(root_, "inside/b.jpg"), "other");
   // The folder itself may be a link.
-  fs::create_directory_symlink(top_ / "root", top_ / "link");
+  fs::create_directory_symlink(top_ / "media", top_ / "link");
   EXPECT_EQ(Read(MediaRoot((top_ / "link").string()), "a.jpg"), "picture");
 }
 
 TEST_F(MediaRootTest, NothingElseIs) {
-  fs::create_symlink(top_ / "secret", top_ / "root" / "absolute");
-  fs::create_symlink("../secret", top_ / "root" / "relative");
-  fs::create_symlink("a.jpg", top_ / "root" / "harmless");
-  fs::create_directory_symlink(top_, top_ / "root" / "up");
-  ASSERT_EQ(::mkfifo((top_ / "root" / "pipe").c_str(), 0600), 0);
+  fs::create_symlink(top_ / "secret", top_ / "media" / "absolute");
+  fs::create_symlink("../secret", top_ / "media" / "relative");
+  fs::create_symlink("a.jpg", top_ / "media" / "harmless");
+  fs::create_directory_symlink(top_, top_ / "media" / "up");
+  ASSERT_EQ(::mkfifo((top_ / "media" / "pipe").c_str(), 0600), 0);
   for (const std::string& name : {std::string("../secret"),
                                   std::string("inside/../../secret"),
-                                  std::string("../root/a.jpg"),
-                                  std::string("../root_of_others/secret"),
+                                  std::string("../media/a.jpg"),
+                                  std::string("../media_of_others/secret"),
                                   (top_ / "secret").string(),
-                                  (top_ / "root" / "a.jpg").string(),
+                                  (top_ / "media" / "a.jpg").string(),
                                   std::string("absolute"),
                                   std::string("relative"),
                                   std::string("harmless"),
@@ -90,15 +90,15 @@ TEST_F(MediaRootTest, NothingElseIs) {
 TEST_F(MediaRootTest, AnOpenFileStaysWhatItWas) {
   const auto file = root_.Open("a.jpg");
   ASSERT_THAT(file, IsOk());
-  fs::remove(top_ / "root" / "a.jpg");
-  fs::create_symlink(top_ / "secret", top_ / "root" / "a.jpg");
+  fs::remove(top_ / "media" / "a.jpg");
+  fs::create_symlink(top_ / "secret", top_ / "media" / "a.jpg");
   EXPECT_EQ(*(*file)->ReadAll(100), "picture");
   std::ifstream again((*file)->path(), std::ios::binary);
   EXPECT_EQ(std::string(std::istreambuf_iterator<char>(again), {}), "picture");
 }
 
 TEST_F(MediaRootTest, LargeFilesAreRefused) {
-  Write(top_ / "root" / "large", std::string(1'000'001, 'x'));
+  Write(top_ / "media" / "large", std::string(1'000'001, 'x'));
   const auto file = root_.Open("large");
   ASSERT_THAT(file, IsOk());
   EXPECT_EQ((*file)->ReadAll(1'000'001)->size(), 1'000'001u);
