@@ -24,6 +24,7 @@ class ObjectPasses {
   template <typename Kind>
   ObjectPasses(const std::map<Kind, std::vector<size_t>>& kinds, bool on_cpu) {
     std::vector<absl::Span<const size_t>> alike;
+    alike.reserve(kinds.size());
     for (const auto& [kind, members] : kinds) alike.emplace_back(members);
     Plan(alike, on_cpu);
   }
