@@ -35,7 +35,7 @@ function(sam3_test name)
     set(ARG_TIMEOUT 120)
   endif()
   if(SAM3_SANITIZER STREQUAL "thread")
-    list(APPEND ARG_SRCS "${CMAKE_SOURCE_DIR}/tests/support/tsan_mutex.cc")
+    list(APPEND ARG_SRCS "${CMAKE_SOURCE_DIR}/tests/support/tsan_abseil.cc")
     list(APPEND ARG_ENV
       "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/support/tsan_suppressions.txt")
   endif()

@@ -1,9 +1,13 @@
 // The distribution's Abseil is not built for the thread sanitizer, which then
-// sees no lock at all. Linked into tests of that build, this stands between
-// them and the library and tells the sanitizer what each call orders.
+// sees no lock at all, nor that the last owner of a status comes after all
+// others. Linked into tests of that build, this stands between them and the
+// library and tells the sanitizer what each call orders.
 #include <dlfcn.h>
 #include <sanitizer/tsan_interface.h>
 
+#include <cstdint>
+
+#include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 
@@ -71,6 +75,17 @@ void Notification::WaitForNotification() const {
       "_ZNK4absl7debian312Notification19WaitForNotificationEv");
   real(this);
   __tsan_acquire(const_cast<Notification*>(this));
+}
+
+// The count of owners lies at the start of what `rep`, whose lowest bits are
+// flags, points to. Everybody who lets go is taken for the last, who deletes.
+void Status::UnrefNonInlined(uintptr_t rep) {
+  static const auto real =
+      Real<void (*)(uintptr_t)>("_ZN4absl7debian36Status15UnrefNonInlinedEm");
+  void* const owners = reinterpret_cast<void*>(rep & ~uintptr_t{3});
+  __tsan_release(owners);
+  __tsan_acquire(owners);
+  real(rep);
 }
 
 ABSL_NAMESPACE_END
