@@ -1,6 +1,7 @@
 # sam3_library(NAME SRCS ... DEPS ...)   static library, header-only if no SRCS
 # sam3_binary(NAME SRCS ... DEPS ...)
 # sam3_test(NAME LABELS ... SRCS ... DEPS ...)   one GoogleTest binary
+# sam3_precompile(HEADER TEST ...)               for tests with the same flags
 # Files are always listed, never globbed. Includes start at the repository root.
 set(SAM3_WARNINGS -Wall -Wextra -Wpedantic)
 if(SAM3_WARNINGS_ARE_ERRORS)
@@ -46,4 +47,12 @@ function(sam3_test name)
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}"
                        TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${ARG_ENV}")
+endfunction()
+
+# Compiles the header, and what it includes, once for all of these tests.
+function(sam3_precompile header first)
+  target_precompile_headers(${first} PRIVATE "${header}")
+  foreach(name ${ARGN})
+    target_precompile_headers(${name} REUSE_FROM ${first})
+  endforeach()
 endfunction()
