@@ -9,13 +9,12 @@ does meets both; once with decoders in processes of their own, once without.
 """
 
 import argparse
+import multiprocessing
 import pathlib
-import re
 import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
@@ -25,52 +24,54 @@ import numpy
 ROOT = pathlib.Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "clients/python"))
 from sam3_client import Client, FrameResult
+from server_process import serving
 
 FPS = 10
+# Of the camera's: the engine, which all share, is not what this measures.
+ANALYSED_FPS = 2
+PROCESSES = multiprocessing.get_context("spawn")
 
 
-class BusyCamera:
-    """One transport stream over and over, for whoever connects."""
+def serve_camera(video: bytes, port) -> None:
+    """A process: one transport stream over and over, for whoever connects."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    port.put(listener.getsockname()[1])
 
-    def __init__(self):
-        self._video = subprocess.run(
-            ["ffmpeg", "-v", "error", "-f", "lavfi", "-i",
-             "testsrc2=size=1920x1080:rate=25:duration=4", "-c:v", "libx264", "-b:v",
-             "6M", "-g", "25", "-f", "mpegts", "-"], check=True,
-            stdout=subprocess.PIPE).stdout
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.host = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self):
-        while True:
-            connection, _ = self._listener.accept()
-            threading.Thread(target=self._serve, args=(connection,),
-                             daemon=True).start()
-
-    def _serve(self, connection):
+    def serve(connection):
         try:
             connection.recv(65536)
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: video/mp2t\r\n\r\n")
             while True:
-                connection.sendall(self._video)
+                connection.sendall(video)
         except OSError:
             connection.close()
 
+    while True:
+        connection, _ = listener.accept()
+        threading.Thread(target=serve, args=(connection,), daemon=True).start()
 
-def start(program: str, log: pathlib.Path, flags: list):
-    """The process and its port."""
-    process = subprocess.Popen(
-        [program, "--fake-engine", *flags,
-         *(part for name in ("listen", "health-listen", "metrics-listen")
-           for part in (f"--{name}", "127.0.0.1:0")), "--http-listen", "none"],
-        stderr=log.open("w"))
-    while not (ready := re.search(r' ready listen="\S+ \(port (\d+)\)',
-                                  log.read_text())):
-        if process.poll() is not None:
-            raise SystemExit(log.read_text())
-        time.sleep(0.1)
-    return process, int(ready[1])
+
+def watch_camera(address: str, url: str, frames) -> None:
+    """A process: looks at few of the camera's pictures, all of which are decoded,
+    and tells the number of the newest."""
+    with Client(address) as client, client.stream(
+            url, "red", analyse_fps=ANALYSED_FPS) as camera:
+        for event in camera:
+            if isinstance(event, FrameResult):
+                frames.value = event.frame_index
+
+
+def start_camera() -> str:
+    """Its host and port. In a process of its own, so that the interpreter's lock
+    keeps nobody waiting who measures."""
+    video = subprocess.run(
+        ["ffmpeg", "-v", "error", "-f", "lavfi", "-i",
+         "testsrc2=size=1920x1080:rate=25:duration=4", "-c:v", "libx264", "-b:v",
+         "6M", "-g", "25", "-f", "mpegts", "-"], check=True,
+        stdout=subprocess.PIPE).stdout
+    port = PROCESSES.Queue()
+    PROCESSES.Process(target=serve_camera, args=(video, port), daemon=True).start()
+    return f"127.0.0.1:{port.get()}"
 
 
 def latencies(client: Client, seconds: float) -> list:
@@ -95,23 +96,20 @@ def latencies(client: Client, seconds: float) -> list:
     return took
 
 
-def beside(client: Client, url: str, seconds: float) -> tuple:
+def beside(client: Client, address: str, url: str, seconds: float) -> tuple:
     """The same beside the camera, and how many of its pictures came a second."""
-    frames = []
-    with client.stream(url, "red") as camera:
-        def watch():
-            for event in camera:
-                if isinstance(event, FrameResult):
-                    frames.append(event.frame_index)
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
-        while not frames:
+    frames = PROCESSES.Value("q", 0)
+    watcher = PROCESSES.Process(target=watch_camera, args=(address, url, frames))
+    watcher.start()
+    try:
+        while not frames.value:
             time.sleep(0.05)
-        first = frames[-1]
+        first = frames.value
         took = latencies(client, seconds)
-        decoded = (frames[-1] - first) / seconds
-    watcher.join()
-    return took, decoded
+        return took, (frames.value - first) / seconds
+    finally:
+        watcher.terminate()
+        watcher.join()
 
 
 def told(name: str, took: list) -> str:
@@ -120,23 +118,18 @@ def told(name: str, took: list) -> str:
             f"p99 {cuts[98]:6.1f} ms  of {len(took)}")
 
 
-def compare(program: str, camera: BusyCamera, flags: list, seconds: float,
+def compare(program: str, camera: str, flags: list, seconds: float,
             rounds: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        process, port = start(program, pathlib.Path(folder) / "log", [
-            "--allow-url-host", camera.host, "--allow-url-http",
-            "--allow-url-cidr", "127.0.0.0/8", *flags])
-        alone, busy, decoded = [], [], []
-        try:
-            with Client(f"127.0.0.1:{port}") as client:
-                for _ in range(rounds):
-                    alone += latencies(client, seconds)
-                    took, rate = beside(client, f"http://{camera.host}/", seconds)
-                    busy += took
-                    decoded.append(rate)
-        finally:
-            process.terminate()
-            process.wait()
+    alone, busy, decoded = [], [], []
+    with serving(program, "--fake-engine", "--allow-url-host", camera,
+                 "--allow-url-http", "--allow-url-cidr", "127.0.0.0/8",
+                 *flags) as (_, port), Client(f"127.0.0.1:{port}") as client:
+        for _ in range(rounds):
+            alone += latencies(client, seconds)
+            took, rate = beside(client, f"127.0.0.1:{port}",
+                                f"http://{camera}/", seconds)
+            busy += took
+            decoded.append(rate)
     print(told("by itself", alone))
     print(told("beside the busy camera", busy),
           f" {statistics.median(decoded):.0f} pictures/s decoded", flush=True)
@@ -149,7 +142,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--rounds", type=int, default=3)
     flags = parser.parse_args()
-    camera = BusyCamera()
+    camera = start_camera()
     for name, more in (("decoders in processes of their own", []),
                        ("decoders in the server", ["--decode-in-process"])):
         print(name)

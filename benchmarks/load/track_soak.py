@@ -11,9 +11,7 @@ import argparse
 import math
 import pathlib
 import re
-import subprocess
 import sys
-import tempfile
 import time
 
 import cv2
@@ -21,6 +19,7 @@ import numpy
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "clients/python"))
 from sam3_client import Client, FrameResult, GivenObject
+from server_process import serving
 
 SIDE, ROWS = 560, 7
 COLOURS = ((49, 48, 214), (214, 92, 44), (74, 168, 46))
@@ -55,21 +54,6 @@ def resident_mb(pid: int) -> tuple:
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     return tuple(int(re.search(rf"{name}:\s+(\d+)", status)[1]) * 1024 / 1e6
                  for name in ("VmRSS", "VmHWM"))
-
-
-def start(program: str, log: pathlib.Path):
-    """The process and its port."""
-    process = subprocess.Popen(
-        [program, *(part for name in ("listen", "http-listen", "health-listen",
-                                      "metrics-listen")
-                    for part in (f"--{name}", "127.0.0.1:0"))],
-        stderr=log.open("w"))
-    while not (ready := re.search(r' ready listen="\S+ \(port (\d+)\)',
-                                  log.read_text())):
-        if process.poll() is not None:
-            raise SystemExit(log.read_text())
-        time.sleep(0.1)
-    return process, int(ready[1])
 
 
 def soak(process, port: int, frames: int):
@@ -108,13 +92,8 @@ def main():
     parser.add_argument("--frames", type=int, default=3000)
     flags = parser.parse_args()
     cv2.setNumThreads(1)
-    with tempfile.TemporaryDirectory() as folder:
-        process, port = start(flags.server, pathlib.Path(folder) / "log")
-        try:
-            soak(process, port, flags.frames)
-        finally:
-            process.terminate()
-            process.wait()
+    with serving(flags.server) as (process, port):
+        soak(process, port, flags.frames)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,6 +24,10 @@
 namespace sam3 {
 namespace {
 
+// A decoder that could use a whole core must not keep whoever answers waiting;
+// where cores are free it has one all the same.
+constexpr int kNiceness = 5;
+
 // So that none outlives the one that it belongs to.
 void EndWith(pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -34,6 +39,7 @@ void EndWith(pid_t parent) {
 [[noreturn]] void RunZygote(Descriptor socket, pid_t server) {
   EndWith(server);
   ::prctl(PR_SET_NAME, "sam3-zygote", 0, 0, 0);
+  ::setpriority(PRIO_PROCESS, 0, ::getpriority(PRIO_PROCESS, 0) + kNiceness);
   for (const int terminal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) {
     ::signal(terminal, SIG_IGN);
   }

@@ -21,7 +21,8 @@ namespace sam3 {
 // threads, sockets, keys or a model: so forking is safe and takes a
 // millisecond, a new process has nothing that is not its business, and it
 // shares the program's memory until it writes. That process does nothing else,
-// ends with this object or program, and takes all decoders along.
+// ends with this object or program, and takes all decoders along. Where cores
+// are short, decoders yield to the program.
 class DecoderZygote final : public VideoOpener {
  public:
   // To be called before there are threads. UNAVAILABLE, with the cause, where

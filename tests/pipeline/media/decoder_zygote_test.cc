@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -16,6 +17,7 @@
 #include "pipeline/error_reason.h"
 #include "pipeline/source_failure.h"
 #include "tests/pipeline/media/live_source_fixture.h"
+#include "tests/support/all_pictures.h"
 #include "tests/support/byte_mutator.h"
 #include "tests/support/eventually.h"
 #include "tests/support/status_matchers.h"
@@ -64,24 +66,14 @@ class DecoderZygoteTest : public testing::Test {
     source->Close();
   }
 
-  static std::vector<VideoPicture> ReadAll(VideoDecoder& decoder) {
-    std::vector<VideoPicture> pictures;
-    while (true) {
-      auto next = decoder.Next();
-      EXPECT_THAT(next, IsOk());
-      if (!next.ok() || !next->has_value()) return pictures;
-      pictures.push_back(**std::move(next));
-    }
-  }
-
   static void ExpectSame(VideoDecoder& confined, VideoDecoder& plain,
                          size_t pictures) {
     EXPECT_EQ(confined.width(), plain.width());
     EXPECT_EQ(confined.height(), plain.height());
     EXPECT_EQ(confined.frame_rate(), plain.frame_rate());
     EXPECT_EQ(confined.frame_count(), plain.frame_count());
-    const auto expected = ReadAll(plain);
-    const auto seen = ReadAll(confined);
+    const auto expected = AllPictures(plain);
+    const auto seen = AllPictures(confined);
     EXPECT_EQ(confined.damaged_parts(), plain.damaged_parts());
     ASSERT_THAT(expected, SizeIs(pictures));
     ASSERT_THAT(seen, SizeIs(pictures));
@@ -138,7 +130,7 @@ TEST_F(DecoderZygoteTest, BytesGiveTheSamePicturesDamageIncluded) {
   Push(bytes, &third);
   const auto counted = VideoDecoder::OpenBytes(third, options, allocator_);
   ASSERT_THAT(counted, IsOk());
-  const size_t pictures = ReadAll(**counted).size();
+  const size_t pictures = AllPictures(**counted).size();
   EXPECT_GT((*counted)->damaged_parts(), 0);
   const auto confined = zygote_->OpenBytes(first, options, allocator_);
   ASSERT_THAT(confined, IsOk());
@@ -162,6 +154,16 @@ TEST_F(DecoderZygoteTest, RefusalsAreTheSame) {
               StatusIs(absl::StatusCode::kNotFound, "none.mp4"));
 }
 
+TEST_F(DecoderZygoteTest, DecodersYieldToTheServer) {
+  const auto decoder =
+      zygote_->OpenFile(Clip("clip.mp4", "-c:v libx264"), {}, allocator_);
+  ASSERT_THAT(decoder, IsOk());
+  const std::vector<pid_t> processes = ChildrenOf(zygote_->pid());
+  ASSERT_THAT(processes, SizeIs(1));
+  EXPECT_GT(::getpriority(PRIO_PROCESS, static_cast<id_t>(processes.front())),
+            ::getpriority(PRIO_PROCESS, 0));
+}
+
 TEST_F(DecoderZygoteTest, ACrashCostsOneVideoAlone) {
   const std::string path = Clip("clip.mp4", "-c:v libx264");
   auto crashing = zygote_->OpenFile(path, {}, allocator_);
@@ -179,10 +181,10 @@ TEST_F(DecoderZygoteTest, ACrashCostsOneVideoAlone) {
                 StatusIs(absl::StatusCode::kInvalidArgument, "has crashed"));
     EXPECT_EQ(SourceFailureOf(lost.status()), SourceFailure::kCodecUnsupported);
   }
-  EXPECT_THAT(ReadAll(**other), SizeIs(50));
+  EXPECT_THAT(AllPictures(**other), SizeIs(50));
   const auto next = zygote_->OpenFile(path, {}, allocator_);
   ASSERT_THAT(next, IsOk());
-  EXPECT_THAT(ReadAll(**next), SizeIs(50));
+  EXPECT_THAT(AllPictures(**next), SizeIs(50));
   EXPECT_THAT(zygote_->Health(), IsOk());
 }
 

@@ -15,6 +15,7 @@
 #include "pipeline/error_reason.h"
 #include "pipeline/media/upload_spool.h"
 #include "pipeline/media/video_writer.h"
+#include "tests/support/all_pictures.h"
 #include "tests/support/scripted_web_server.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/synthetic_picture.h"
@@ -72,22 +73,12 @@ class VideoDecoderTest : public testing::Test {
     return decoder.ok() ? *std::move(decoder) : nullptr;
   }
 
-  static std::vector<VideoPicture> ReadAll(VideoDecoder& decoder) {
-    std::vector<VideoPicture> pictures;
-    while (true) {
-      auto next = decoder.Next();
-      EXPECT_THAT(next, IsOk());
-      if (!next.ok() || !next->has_value()) return pictures;
-      pictures.push_back(**std::move(next));
-    }
-  }
-
   void ExpectEqualsFfmpeg(const std::string& clip, size_t frames,
                           double mean_difference = 1.0) {
     const std::string reference = Reference(clip);
     const auto decoder = Open(clip);
     ASSERT_NE(decoder, nullptr);
-    const std::vector<VideoPicture> pictures = ReadAll(*decoder);
+    const std::vector<VideoPicture> pictures = AllPictures(*decoder);
     ASSERT_EQ(pictures.size(), frames);
     size_t at = 0;
     for (const VideoPicture& picture : pictures) {
@@ -134,7 +125,7 @@ TEST_F(VideoDecoderTest, BFramesComeInOrderOfPresentation) {
   ExpectEqualsFfmpeg(clip, 30);
   const auto decoder = Open(clip);
   absl::Duration last = -absl::Seconds(1);
-  for (const VideoPicture& picture : ReadAll(*decoder)) {
+  for (const VideoPicture& picture : AllPictures(*decoder)) {
     EXPECT_GT(picture.start_offset, last);
     last = picture.start_offset;
   }
@@ -151,7 +142,7 @@ TEST_F(VideoDecoderTest, VariableFrameRatesKeepTheirTimes) {
                "-c:v ffv1");
   const auto decoder = Open(clip);
   std::vector<int> tenths;
-  for (const VideoPicture& picture : ReadAll(*decoder)) {
+  for (const VideoPicture& picture : AllPictures(*decoder)) {
     tenths.push_back(static_cast<int>(
         std::lround(absl::ToDoubleSeconds(picture.start_offset) * 10)));
   }
@@ -171,7 +162,7 @@ TEST_F(VideoDecoderTest, RotatedVideosStandUpright) {
   const auto decoder = Open(Path("turned.mp4"));
   EXPECT_EQ(decoder->width(), 64);
   EXPECT_EQ(decoder->height(), 128);
-  const auto pictures = ReadAll(*decoder);
+  const auto pictures = AllPictures(*decoder);
   ASSERT_EQ(pictures.size(), 5u);
   EXPECT_EQ(pictures[0].image.width(), 64);
   EXPECT_EQ(pictures[0].image.height(), 128);
@@ -190,7 +181,7 @@ TEST_F(VideoDecoderTest, AChangeOfSizeIsReported) {
       << ReadBytes(Path("96x96.ts")) << ReadBytes(Path("160x64.ts"));
   const auto decoder = Open(Path("both.ts"));
   int changes = 0;
-  for (const VideoPicture& picture : ReadAll(*decoder)) {
+  for (const VideoPicture& picture : AllPictures(*decoder)) {
     changes += picture.size_changed ? 1 : 0;
   }
   EXPECT_EQ(changes, 1);
@@ -203,7 +194,7 @@ TEST_F(VideoDecoderTest, TruncatedFilesGiveWhatTheyHave) {
   std::ofstream(Path("cut.mkv"), std::ios::binary)
       << bytes.substr(0, bytes.size() / 2);
   const auto decoder = Open(Path("cut.mkv"));
-  const size_t frames = ReadAll(*decoder).size();
+  const size_t frames = AllPictures(*decoder).size();
   EXPECT_GT(frames, 10u);
   EXPECT_LT(frames, 40u);
 }
@@ -245,7 +236,7 @@ TEST_F(VideoDecoderTest, PushedBytesInAnySize) {
     });
     auto decoder = VideoDecoder::OpenBytes(source, {}, allocator_);
     ASSERT_THAT(decoder, IsOk());
-    EXPECT_EQ(ReadAll(**decoder).size(), 25u) << step;
+    EXPECT_EQ(AllPictures(**decoder).size(), 25u) << step;
     pusher.join();
   }
 }
@@ -281,7 +272,7 @@ TEST_F(VideoDecoderTest, WrittenVideosCanBeRead) {
               StatusIs(absl::StatusCode::kInvalidArgument, "64 x 64"));
   ASSERT_THAT((*writer)->Finish(), IsOk());
   const auto decoder = Open(path);
-  const auto pictures = ReadAll(*decoder);
+  const auto pictures = AllPictures(*decoder);
   ASSERT_EQ(pictures.size(), 20u);
   EXPECT_EQ(pictures[0].image.width(), 100);
   const uint8_t* inside = pictures[0].image.pixels() + (20 * 100 + 20) * 3;
