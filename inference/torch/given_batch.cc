@@ -12,9 +12,6 @@ namespace {
 
 // Enough for every correction that a session of somebody at work has.
 constexpr int64_t kDescribedPointers = 32;
-// Masks at the size of the model's picture that are remembered together: each
-// is 4 MB in the published model, and as much again several times on the way.
-constexpr size_t kMasksPerPass = 16;
 
 // [1, S, S] of zeros and ones, S the side of the model's picture; as the
 // reference's processor reduces masks.
@@ -211,22 +208,23 @@ class GivenStep {
     for (Part& part : parts_) {
       if (part.remembered) kept.push_back(&part);
     }
+    if (kept.empty()) return;
+    std::vector<at::Tensor> scores;
+    scores.reserve(kept.size());
+    for (const Part* part : kept) scores.push_back(part->object_logit);
+    const auto large = [this, &kept](absl::Span<const size_t> members) {
+      std::vector<at::Tensor> masks;
+      masks.reserve(members.size());
+      for (const size_t i : members) masks.push_back(Large(*kept[i]));
+      return at::cat(masks);
+    };
     // One description is enough for the reference to take every object's mask
     // on the frame as it is.
     const bool described = asked_ || !item_.describe.empty();
-    for (size_t begin = 0; begin < kept.size(); begin += kMasksPerPass) {
-      const size_t end = std::min(kept.size(), begin + kMasksPerPass);
-      std::vector<at::Tensor> large;
-      std::vector<at::Tensor> scores;
-      for (size_t i = begin; i < end; ++i) {
-        large.push_back(Large(*kept[i]));
-        scores.push_back(kept[i]->object_logit);
-      }
-      const at::Tensor memory = head_.Remember(features_, at::cat(large),
-                                               at::stack(scores), described);
-      for (size_t i = begin; i < end; ++i) {
-        kept[i]->memory = memory[static_cast<int64_t>(i - begin)].clone();
-      }
+    const at::Tensor memory =
+        head_.Remember(features_, large, at::stack(scores), described);
+    for (size_t i = 0; i < kept.size(); ++i) {
+      kept[i]->memory = memory[static_cast<int64_t>(i)].clone();
     }
   }
 

@@ -211,15 +211,26 @@ at::Tensor TrackerHead::Remember(const ObjectFeatures& features,
                                  const at::Tensor& logits,
                                  const at::Tensor& object_logit,
                                  bool described) const {
-  const ObjectPasses passes(logits.size(0), on_cpu_);
+  const auto of = [&logits](absl::Span<const size_t> members) {
+    return logits.narrow(0, static_cast<int64_t>(members.front()),
+                         static_cast<int64_t>(members.size()));
+  };
+  return Remember(features, of, object_logit, described);
+}
+
+at::Tensor TrackerHead::Remember(const ObjectFeatures& features,
+                                 LogitsOf logits,
+                                 const at::Tensor& object_logit,
+                                 bool described) const {
+  const ObjectPasses passes(object_logit.size(0), on_cpu_);
   std::vector<at::Tensor> memories(passes.count());
   passes.Run([&](size_t pass) {
     const absl::Span<const size_t> members = passes.members(pass);
-    const auto first = static_cast<int64_t>(members.front());
-    const auto count = static_cast<int64_t>(members.size());
-    memories[pass] =
-        RememberTogether(features, logits.narrow(0, first, count),
-                         object_logit.narrow(0, first, count), described);
+    memories[pass] = RememberTogether(
+        features, logits(members),
+        object_logit.narrow(0, static_cast<int64_t>(members.front()),
+                            static_cast<int64_t>(members.size())),
+        described);
   });
   return at::cat(memories);
 }

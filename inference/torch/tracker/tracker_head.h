@@ -4,6 +4,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/types/span.h"
 #include "inference/model_config.h"
 #include "inference/prompt.h"
@@ -73,6 +74,14 @@ class TrackerHead {
   // somebody said what the object is: then the mask is taken as it is, else
   // with its doubts.
   at::Tensor Remember(const ObjectFeatures& features, const at::Tensor& logits,
+                      const at::Tensor& object_logit, bool described) const;
+
+  // The logits [n, h, w] of the objects with these n numbers. Called from
+  // several threads.
+  using LogitsOf = absl::FunctionRef<at::Tensor(absl::Span<const size_t>)>;
+  // The same, of logits that are large: made when they are needed, no more of
+  // them exist than go through the network together.
+  at::Tensor Remember(const ObjectFeatures& features, LogitsOf logits,
                       const at::Tensor& object_logit, bool described) const;
 
   // Logits [N, h, w] at the size of the model's picture, by way of which the
