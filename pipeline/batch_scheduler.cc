@@ -180,6 +180,10 @@ void BatchScheduler::FillBatch(absl::Time now, Batch* batch) {
   int pairs = 0;
   // Lanes of streams that gave their frame; back into the ring afterwards.
   std::vector<LaneKey> served;
+  // Of those whose jobs are in the batch.
+  bool none_stays = true;
+  const bool may_be_short = !clicks && !cut_short_;
+  if (!clicks) cut_short_ = false;
   while (!turns.empty()) {
     const LaneKey key = turns.front();
     Lane& lane = lanes_.find(key)->second;
@@ -191,6 +195,11 @@ void BatchScheduler::FillBatch(absl::Time now, Batch* batch) {
          pairs + facts.pair_count > options_.max_batch_pairs)) {
       break;
     }
+    if (!batch->jobs.empty() && may_be_short && none_stays &&
+        turns.front_stayed()) {
+      cut_short_ = true;
+      break;
+    }
     images += facts.image_count;
     pairs += facts.pair_count;
     batch->scheduled_at.push_back(entry.scheduled_at);
@@ -200,11 +209,13 @@ void BatchScheduler::FillBatch(absl::Time now, Batch* batch) {
     if (key.kind == LaneKey::Kind::kStream && lane.size() > 1) {
       turns.Erase(key);
       served.push_back(key);
+      none_stays = false;
     }
     batch->jobs.push_back(Remove(key, Position(position)));
+    none_stays &= !turns.HasWork(key.tenant);
     frames_served_ |= key.kind == LaneKey::Kind::kStream;
   }
-  for (const LaneKey& key : served) turns.Add(key);
+  for (const LaneKey& key : served) turns.Add(key, /*stayed=*/true);
   clicks_served_ = clicks;
 }
 

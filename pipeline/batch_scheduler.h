@@ -34,16 +34,20 @@ namespace sam3 {
 // as due `Options::patience` after it came). Frames and stills share batches;
 // a stream gives at most one frame to one. A batch is full when the next job
 // would exceed the picture or the pair budget, or when more would take too long
-// (BatchLimit); a job that alone exceeds a budget is run alone.
+// (BatchLimit); a job that alone exceeds a budget is run alone. Every other
+// time it is also full when all in it are the last of their tenants' and the
+// next is of one that always has some: whoever asks for one thing now and then
+// is not held up by more of what others have no end of.
 //
 // Clicks are quick and somebody looks at the screen, so they get batches of
 // their own and those go first, but not twice in a row while others wait.
 //
 // Latency bound. With B batches of service time S ahead of it, a job waits at
-// most (B + 1) * S: for the head of a lane B is at most 2 * ceil(tenants *
-// lanes of its kind in its tenant / half a batch), the 2 for batches of clicks,
-// which take a fraction of S; for the oldest click of a tenant B is 1. S is at
-// most `Options::batch_time` or the time of one job.
+// most (B + 1) * S: for the head of a lane B is at most 4 * ceil(tenants *
+// lanes of its kind in its tenant / half a batch), a 2 for batches of clicks,
+// which take a fraction of S, and a 2 for those that are full early; for the
+// oldest click of a tenant B is 1. S is at most `Options::batch_time` or the
+// time of one job.
 //
 // Admission. Stills and clicks on them are bounded by count and bytes; beyond
 // them Schedule() says RESOURCE_EXHAUSTED (OVERLOADED) with the delay after
@@ -162,9 +166,11 @@ class BatchScheduler {
   // Lanes with work.
   FairTurns click_turns_ ABSL_GUARDED_BY(mutex_);
   FairTurns other_turns_ ABSL_GUARDED_BY(mutex_);
-  // Whether the last batch was one of clicks, and whether it had frames.
+  // Of the last batch: whether it was one of clicks, whether it had frames.
   bool clicks_served_ ABSL_GUARDED_BY(mutex_) = false;
   bool frames_served_ ABSL_GUARDED_BY(mutex_) = false;
+  // Whether the last batch without clicks left out who always has work.
+  bool cut_short_ ABSL_GUARDED_BY(mutex_) = false;
   BatchLimit click_limit_ ABSL_GUARDED_BY(mutex_);
   BatchLimit other_limit_ ABSL_GUARDED_BY(mutex_);
   std::set<Expiry> expiries_ ABSL_GUARDED_BY(mutex_);

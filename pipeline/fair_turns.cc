@@ -4,11 +4,12 @@
 
 namespace sam3 {
 
-void FairTurns::Add(const LaneKey& key) {
+void FairTurns::Add(const LaneKey& key, bool stayed) {
   const auto [named, is_new] = by_name_.try_emplace(key.tenant);
   if (is_new) {
-    Tenants& tenants = PlaceOf(key.tenant);
+    Tenants& tenants = PlaceOf(key.tenant, stayed);
     named->second = tenants.emplace(tenants.end());
+    named->second->stayed = stayed;
   }
   Tenant& tenant = *named->second;
   Lanes& lanes =
@@ -24,22 +25,25 @@ void FairTurns::Erase(const LaneKey& key) {
       .erase(place->second);
   places_.erase(place);
   if (!tenant.streams.empty() || !tenant.others.empty()) return;
-  PlaceOf(named->first).erase(named->second);
+  PlaceOf(named->first, tenant.stayed).erase(named->second);
   by_name_.erase(named);
 }
 
 void FairTurns::Advance() {
   if (round_.empty()) {
-    round_.swap(next_round_);
+    std::swap(round_, next_round_);
     had_turn_.clear();
   }
-  Tenant& tenant = round_.front();
+  Tenants& tenants = round_.Front();
+  Tenant& tenant = tenants.front();
   const bool was_stream = tenant.IsStreamsTurn();
   Lanes& lanes = was_stream ? tenant.streams : tenant.others;
   had_turn_.insert(lanes.front().tenant);
   lanes.splice(lanes.end(), lanes, lanes.begin());
   tenant.streams_turn = !was_stream;
-  next_round_.splice(next_round_.end(), round_, round_.begin());
+  tenant.stayed = true;
+  Tenants& after = next_round_.stayed;
+  after.splice(after.end(), tenants, tenants.begin());
 }
 
 }  // namespace sam3

@@ -26,12 +26,14 @@ struct LaneKey {
 
 // Whose turn it is. Turns come in rounds, in each of which every tenant with
 // work has one; whoever comes to have work takes part in the round that is
-// under way, unless it had its turn in it. So a tenant that always has work is
+// under way, unless it had its turn in it, and goes before those who had work
+// left when they had their last turn. So a tenant that always has work is
 // behind each that comes now and then, which needs not wait for its next turn
-// too, and nobody gains by leaving. In a tenant's turns its streams and all
-// else alternate while both have work; and its streams are served round robin
-// in theirs. So a hundred streams of one tenant get no more of the device than
-// the one picture of another, and keep no picture of their own tenant waiting.
+// too, and nobody gains a turn by leaving. In a tenant's turns its streams and
+// all else alternate while both have work; and its streams are served round
+// robin in theirs. So a hundred streams of one tenant get no more of the device
+// than the one picture of another, and keep no picture of their own tenant
+// waiting.
 //
 // Not thread-safe; never blocks; logarithmic in the number of lanes.
 class FairTurns {
@@ -39,15 +41,21 @@ class FairTurns {
   bool empty() const { return by_name_.empty(); }
 
   // The lane has work: last among its tenant's, and a tenant without any is the
-  // round's last, or the next one's. It must not be in already.
-  void Add(const LaneKey& key);
+  // last of those who came in this round, or for the next; of those who stayed
+  // when it was only taken out for a moment. It must not be in already.
+  void Add(const LaneKey& key, bool stayed = false);
 
   // The lane has none any more; it must be in.
   void Erase(const LaneKey& key);
 
   // Whose turn it is; there must be one.
-  const LaneKey& front() const {
-    return (round_.empty() ? next_round_ : round_).front().Next().front();
+  const LaneKey& front() const { return FrontTenant().Next().front(); }
+
+  // Whether that tenant had work left when it had its last turn.
+  bool front_stayed() const { return FrontTenant().stayed; }
+
+  bool HasWork(const std::string& tenant) const {
+    return by_name_.count(tenant) > 0;
   }
 
   // It has had its turn.
@@ -66,18 +74,34 @@ class FairTurns {
     Lanes streams;
     Lanes others;
     bool streams_turn = true;
+    // Since its last turn.
+    bool stayed = false;
   };
   using Tenants = std::list<Tenant>;
 
+  // Next in turn first, and whoever came before whoever stayed.
+  struct Round {
+    bool empty() const { return came.empty() && stayed.empty(); }
+    const Tenants& Front() const { return came.empty() ? stayed : came; }
+    Tenants& Front() { return came.empty() ? stayed : came; }
+
+    Tenants came;
+    Tenants stayed;
+  };
+
+  const Tenant& FrontTenant() const {
+    return (round_.empty() ? next_round_ : round_).Front().front();
+  }
   // Where the tenant is when it has work.
-  Tenants& PlaceOf(const std::string& tenant) {
-    return had_turn_.count(tenant) > 0 ? next_round_ : round_;
+  Tenants& PlaceOf(const std::string& tenant, bool stayed) {
+    Round& round = had_turn_.count(tenant) > 0 ? next_round_ : round_;
+    return stayed ? round.stayed : round.came;
   }
 
-  // Of the round: those who are still to have their turn in it, those who had
-  // it, and the names of the latter and of whoever had it and left.
-  Tenants round_;
-  Tenants next_round_;
+  // Those who are still to have their turn, those who had it, and the names of
+  // the latter and of whoever had it and left.
+  Round round_;
+  Round next_round_;
   std::set<std::string> had_turn_;
   std::map<std::string, Tenants::iterator> by_name_;
   std::map<LaneKey, Lanes::iterator> places_;

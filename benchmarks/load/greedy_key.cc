@@ -1,12 +1,12 @@
 // Ten keys that ask for one picture a second each, on the fake engine over a
 // loopback socket: by themselves, beside a key that keeps as many requests
 // under way as it can, and beside one that opens as many streams as it can.
-// What counts is what the greedy one costs the modest ones.
+// What counts is what the greedy one costs the modest ones. Its client is a
+// process of its own, which runs when nobody else wants to.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
-#include <functional>
 #include <memory>
 #include <random>
 #include <stdexcept>
@@ -17,7 +17,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "benchmarks/load/noise_picture.h"
+#include "benchmarks/load/greedy_client.h"
 #include "benchmarks/load/request_client.h"
 #include "inference/fake_engine.h"
 #include "pipeline/segmenter_factory.h"
@@ -38,59 +38,15 @@ struct Flags {
   double batch_ms = 0;
   int greedy_calls = 500;
   int greedy_streams = 60;
+  int greedy_nice = 19;
   // Requests at a time that a key may have; 0 for no limit of its own.
   int concurrent = 0;
   std::string folder;
 };
 
-// Streams of one key that send frames as fast as they are taken.
-class GreedyStreams {
+class Comparison {
  public:
-  GreedyStreams(int port, int count, const std::string& key,
-                const std::string& frame)
-      : stub_(v1::SegmentationService::NewStub(
-            grpc::CreateChannel(absl::StrCat("127.0.0.1:", port),
-                                grpc::InsecureChannelCredentials()))) {
-    for (int i = 0; i < count; ++i) {
-      contexts_.push_back(std::make_unique<grpc::ClientContext>());
-      contexts_.back()->AddMetadata("x-api-key", key);
-      threads_.emplace_back([this, context = contexts_.back().get(), frame] {
-        Run(context, frame);
-      });
-    }
-  }
-  ~GreedyStreams() {
-    for (const auto& context : contexts_) context->TryCancel();
-    for (std::thread& thread : threads_) thread.join();
-  }
-
- private:
-  void Run(grpc::ClientContext* context, const std::string& frame) {
-    const auto stream = stub_->SegmentStream(context);
-    v1::SegmentStreamRequest config;
-    config.mutable_config()->mutable_pushed_frames();
-    config.mutable_config()->set_delivery(v1::StreamConfig::DELIVERY_LATEST);
-    config.mutable_config()->add_prompts()->set_text("red");
-    stream->Write(config);
-    v1::SegmentStreamRequest request;
-    request.mutable_frame()->set_content(frame);
-    v1::SegmentStreamResponse response;
-    // A frame for each message keeps one waiting at all times.
-    stream->Write(request);
-    while (stream->Read(&response) && stream->Write(request)) {
-    }
-    context->TryCancel();
-    stream->Finish();
-  }
-
-  const std::unique_ptr<v1::SegmentationService::Stub> stub_;
-  std::vector<std::unique_ptr<grpc::ClientContext>> contexts_;
-  std::vector<std::thread> threads_;
-};
-
-class GreedyLoad {
- public:
-  explicit GreedyLoad(const Flags& flags) : flags_(flags) {
+  explicit Comparison(const Flags& flags) : flags_(flags) {
     const std::string file = absl::StrCat(flags.folder, "/keys.json");
     std::ofstream(file) << R"({"keys": []})";
     const absl::Status made = EditKeyFile(file, [this](auto* keys) {
@@ -116,14 +72,9 @@ class GreedyLoad {
   void Run() {
     std::printf("%-34s %7s %7s %7s %8s %6s %8s %9s\n", "", "p50 ms", "p90",
                 "p99", "answered", "late", "greedy/s", "refused/s");
-    Row("ten modest keys", nullptr);
-    Row("beside a key of many requests", [this](absl::Time end) {
-      greedy_->RefillUntil(end);
-      for (int i = 0; i < flags_.greedy_calls; ++i) greedy_->Send(absl::Now());
-    });
-    const GreedyStreams streams(server_->port(), flags_.greedy_streams,
-                                texts_[0], frame_);
-    Row("beside a key of many streams", nullptr);
+    Row("ten modest keys", 0, 0);
+    Row("beside a key of many requests", flags_.greedy_calls, 0);
+    Row("beside a key of many streams", 0, flags_.greedy_streams);
   }
 
  private:
@@ -146,26 +97,22 @@ class GreedyLoad {
         server_options,
         *CreateSegmenter(MakeFakeModel(script), options, clock_, metrics_),
         calls_);
-    std::vector<v1::SegmentConceptsRequest> requests(4);
-    for (uint32_t i = 0; i < requests.size(); ++i) {
-      requests[i].mutable_image()->set_content(
-          NoisePicture(320, 240, 20'000, i));
-      requests[i].add_prompts()->set_text("red");
-    }
-    frame_ = requests[0].image().content();
     for (int i = 1; i <= kModestKeys; ++i) {
       modest_.push_back(std::make_unique<RequestClient>(
-          server_->port(), requests, absl::Seconds(10), texts_[i]));
+          server_->port(), GreedyKeyRequests(), absl::Seconds(10), texts_[i]));
     }
-    greedy_ = std::make_unique<RequestClient>(server_->port(), requests,
-                                              absl::Seconds(10), texts_[0]);
   }
 
-  void Row(const char* name, const std::function<void(absl::Time)>& start) {
+  void Row(const char* name, int greedy_calls, int greedy_streams) {
+    std::unique_ptr<GreedyProcess> greedy;
+    if (greedy_calls > 0 || greedy_streams > 0) {
+      greedy = std::make_unique<GreedyProcess>(
+          GreedyLoad{server_->port(), texts_[0], greedy_calls, greedy_streams,
+                     flags_.seconds},
+          flags_.greedy_nice);
+    }
     const absl::Time begin = absl::Now();
-    const absl::Time end = begin + absl::Seconds(flags_.seconds);
-    if (start != nullptr) start(end);
-    SendModest(begin, end);
+    SendModest(begin, begin + absl::Seconds(flags_.seconds));
     Tally modest;
     for (const auto& client : modest_) {
       const Tally tally = client->Take();
@@ -174,13 +121,14 @@ class GreedyLoad {
                                  tally.latencies_ms.end());
       modest.late += tally.late + tally.refused + tally.failed;
     }
-    const Tally greedy = greedy_->Take();
-    std::printf(
-        "%-34s %7.1f %7.1f %7.1f %8zu %6lld %8.1f %9.1f\n", name,
-        modest.Percentile(0.5), modest.Percentile(0.9), modest.Percentile(0.99),
-        modest.latencies_ms.size(), static_cast<long long>(modest.late),
-        static_cast<double>(greedy.latencies_ms.size()) / flags_.seconds,
-        static_cast<double>(greedy.refused) / flags_.seconds);
+    const auto counts =
+        greedy == nullptr ? GreedyProcess::Counts() : greedy->Wait();
+    std::printf("%-34s %7.1f %7.1f %7.1f %8zu %6lld %8.1f %9.1f\n", name,
+                modest.Percentile(0.5), modest.Percentile(0.9),
+                modest.Percentile(0.99), modest.latencies_ms.size(),
+                static_cast<long long>(modest.late),
+                static_cast<double>(counts.answered) / flags_.seconds,
+                static_cast<double>(counts.refused) / flags_.seconds);
     std::fflush(stdout);
   }
 
@@ -207,8 +155,6 @@ class GreedyLoad {
   std::unique_ptr<Authenticator> gate_;
   std::unique_ptr<Server> server_;
   std::vector<std::unique_ptr<RequestClient>> modest_;
-  std::unique_ptr<RequestClient> greedy_;
-  std::string frame_;
 };
 
 }  // namespace
@@ -216,10 +162,11 @@ class GreedyLoad {
 
 int main(int argc, char** argv) {
   sam3::Flags flags;
+  sam3::GreedyLoad greedy;
   CLI::App app("What a greedy key costs ten modest ones, on the fake engine");
-  app.add_option("folder", flags.folder, "Where the keys' file is written")
-      ->required()
-      ->check(CLI::ExistingDirectory);
+  auto* folder =
+      app.add_option("folder", flags.folder, "Where the keys' file is written")
+          ->check(CLI::ExistingDirectory);
   app.add_option("--seconds", flags.seconds, "Seconds per row");
   app.add_option("--image-ms", flags.image_ms, "Engine time per picture");
   app.add_option("--pair-ms", flags.pair_ms, "Engine time per prompt");
@@ -229,7 +176,24 @@ int main(int argc, char** argv) {
   app.add_option("--streams", flags.greedy_streams, "Streams, greedy");
   app.add_option("--concurrent", flags.concurrent,
                  "Requests at a time that a key may have; 0 for no limit");
+  app.add_option("--greedy-nice", flags.greedy_nice,
+                 "Niceness of the greedy client; 0: on equal terms");
+  app.add_option("--greedy-port", greedy.port,
+                 "Be only the greedy client of a server at this port")
+      ->excludes(folder);
+  app.add_option("--greedy-key", greedy.key, "Its key");
   CLI11_PARSE(app, argc, argv);
-  sam3::GreedyLoad(flags).Run();
+  if (greedy.port > 0) {
+    greedy.calls = flags.greedy_calls;
+    greedy.streams = flags.greedy_streams;
+    greedy.seconds = flags.seconds;
+    sam3::RunGreedyClient(greedy);
+    return 0;
+  }
+  if (flags.folder.empty()) {
+    std::fprintf(stderr, "greedy_key: name a folder\n");
+    return 2;
+  }
+  sam3::Comparison(flags).Run();
   return 0;
 }

@@ -118,6 +118,24 @@ TEST_F(BatchSchedulerTest, TenantsTakeTurns) {
   EXPECT_EQ(Taken(scheduler.TryNextBatch()), (std::vector<int>{0, 3}));
 }
 
+TEST_F(BatchSchedulerTest, WhoComesNowAndThenWaitsForNothingOfWhoNeverEnds) {
+  BatchScheduler& scheduler = Make({.max_batch_images = 4});
+  for (int i = 0; i < 12; ++i) ASSERT_THAT(Add(Context("busy")), IsOk());
+  EXPECT_EQ(Taken(scheduler.TryNextBatch()), (std::vector<int>{0, 1, 2, 3}));
+  ASSERT_THAT(Add(Context("a")), IsOk());
+  ASSERT_THAT(Add(Context("b")), IsOk());
+  EXPECT_EQ(Taken(scheduler.TryNextBatch()), (std::vector<int>{12, 13}));
+  // Not twice in a row, whatever clicks there are.
+  ASSERT_THAT(Add(Context("c"), {.image_count = 0, .is_click = true}), IsOk());
+  ASSERT_THAT(Add(Context("c")), IsOk());
+  EXPECT_EQ(Taken(scheduler.TryNextBatch()), (std::vector<int>{14}));
+  EXPECT_EQ(Taken(scheduler.TryNextBatch()), (std::vector<int>{15, 4, 5, 6}));
+  EXPECT_EQ(Taken(scheduler.TryNextBatch()), (std::vector<int>{7, 8, 9, 10}));
+  // Whoever has more waiting does not come now and then.
+  for (int i = 0; i < 2; ++i) ASSERT_THAT(Add(Context("d")), IsOk());
+  EXPECT_EQ(Taken(scheduler.TryNextBatch()), (std::vector<int>{16, 11, 17}));
+}
+
 TEST_F(BatchSchedulerTest, AStreamGivesOneFrameToABatch) {
   BatchScheduler& scheduler = Make();
   for (const uint64_t stream : {7, 7, 8}) {

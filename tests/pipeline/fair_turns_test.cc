@@ -69,6 +69,36 @@ TEST_F(FairTurnsTest, WhoAlwaysHasWorkIsBehindEachNewcomer) {
   }
 }
 
+TEST_F(FairTurnsTest, WhoComesGoesBeforeWhoStayed) {
+  Add("a", 1);
+  Add("b", 2);
+  Add("c", 3);
+  EXPECT_THAT(Next(4), ElementsAre("a1", "b2", "c3", "a1"));
+  EXPECT_TRUE(turns_.front_stayed());
+  // In the round that is under way, and in the next one.
+  Add("new", 4);
+  EXPECT_FALSE(turns_.front_stayed());
+  EXPECT_THAT(Next(1), ElementsAre("new4"));
+  turns_.Erase(Lane("new", 4));
+  EXPECT_FALSE(turns_.HasWork("new"));
+  Add("new", 4);
+  EXPECT_TRUE(turns_.HasWork("new"));
+  EXPECT_THAT(Next(6), ElementsAre("b2", "c3", "new4", "a1", "b2", "c3"));
+}
+
+TEST_F(FairTurnsTest, WhoWasOutForAMomentHasStayed) {
+  Add("a", 1);
+  EXPECT_THAT(Next(1), ElementsAre("a1"));
+  turns_.Erase(Lane("a", 1));
+  turns_.Add(Lane("a", 1), /*stayed=*/true);
+  EXPECT_TRUE(turns_.front_stayed());
+  Add("b", 2);
+  EXPECT_THAT(Next(3), ElementsAre("b2", "a1", "b2"));
+  turns_.Erase(Lane("a", 1));
+  turns_.Erase(Lane("b", 2));
+  EXPECT_TRUE(turns_.empty());
+}
+
 TEST_F(FairTurnsTest, LeavingGainsNoTurn) {
   Add("a", 1);
   Add("b", 2);
