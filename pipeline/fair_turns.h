@@ -51,15 +51,15 @@ class FairTurns {
   // Whose turn it is; there must be one.
   const LaneKey& front() const { return FrontTenant().Next().front(); }
 
-  // Whether that tenant had work left when it had its last turn.
+  // The front has had its turn.
+  void Advance();
+
+  // Whether the front's tenant had work left when it had its last turn.
   bool front_stayed() const { return FrontTenant().stayed; }
 
   bool HasWork(const std::string& tenant) const {
     return by_name_.count(tenant) > 0;
   }
-
-  // It has had its turn.
-  void Advance();
 
  private:
   // Next in turn first.

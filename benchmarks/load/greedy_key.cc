@@ -191,7 +191,8 @@ int main(int argc, char** argv) {
     return 0;
   }
   if (flags.folder.empty()) {
-    std::fprintf(stderr, "greedy_key: name a folder\n");
+    std::fprintf(stderr,
+                 "greedy_key: name a folder for the keys' file; see --help\n");
     return 2;
   }
   sam3::Comparison(flags).Run();
